@@ -1,1 +1,44 @@
-//! wire
+//! The nouns that cross a boundary: the commands table, what commands take and give, events, problems and the
+//! terminal frame. Plain data with serde and TypeScript bindings; no behaviour, no I/O, no Docker, no clock.
+
+mod commands;
+mod deploy;
+mod engine;
+mod event;
+mod files;
+mod frame;
+mod ids;
+mod network;
+mod problem;
+mod process;
+mod settings;
+mod typescript;
+mod workspace;
+
+pub use commands::{Api, COMMANDS, Client, CommandInfo, Transport, dispatch};
+pub use deploy::{
+    DeployRequest, Inspection, Phase, PhaseName, PhaseState, Plan, PlanStep, RedeployRequest, Source,
+};
+pub use engine::{EngineState, EngineStatus, LookedAt, Warning};
+pub use event::{Event, EventBody, Level, Message, MessageAction};
+pub use files::{
+    DirectoryListing, FileEntry, FileKind, FileRef, FileText, Mkdir, RemoveFile, RenameFile, WriteText,
+};
+pub use frame::{Frame, FrameError, FrameKind, MAX_FRAME};
+pub use ids::{ProcessId, WorkspaceId};
+pub use network::{EgressEntry, EgressRule, EgressVerdict};
+pub use problem::{Code, Problem};
+pub use process::{OpenProcess, Process, ProcessExit, ProcessRef, ProcessRole, Resize, Signal, WindowSize};
+pub use settings::{IntakeLimits, Settings, Theme};
+pub use typescript::typescript;
+pub use workspace::{
+    Lease, LeaseChange, LeaseRequest, NetworkProfile, Port, Preset, Usage, Workspace, WorkspaceRef,
+    WorkspaceRename, WorkspaceState,
+};
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// The request or reply of a command that needs none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Nothing {}

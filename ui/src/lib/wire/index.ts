@@ -1,0 +1,1092 @@
+// Made by `cargo xtask types` from crates/wire. Do not edit.
+
+/**
+ * The request or reply of a command that needs none.
+ */
+export type Nothing = Record<symbol, never>;
+
+/**
+ * A workspace: lower-case letters, digits and inner hyphens, at most 40 characters, so that it fits a DNS label
+ * with a port before it (`5173-shop-demo-k3f9`).
+ */
+export type WorkspaceId = string;
+
+/**
+ * A process in a workspace, as the agent names it.
+ */
+export type ProcessId = string;
+
+/**
+ * What somebody may branch on. A code exists only if a skin, a script or a test does.
+ */
+export type Code = "docker-absent" | "docker-denied" | "docker-lost" | "image-not-found" | "image-unreachable" | "image-denied" | "disk-full" | "refused" | "no-project" | "install-failed" | "build-failed" | "start-failed" | "never-listened" | "agent-lost" | "not-found" | "already-exists" | "invalid" | "wrong-state" | "limit" | "cancelled" | "owner-busy" | "storage" | "internal";
+
+/**
+ * A problem: what happened, and what to do next.
+ */
+export type Problem = { 
+/**
+ * For programs.
+ */
+code: Code, 
+/**
+ * One plain sentence saying what happened.
+ */
+message: string, 
+/**
+ * One plain sentence saying what to do next.
+ */
+hint?: string, 
+/**
+ * Raw text for the curious: an engine's answer, the last lines of output. Bounded by whoever made it.
+ */
+detail?: string, };
+
+/**
+ * Whether an engine answers.
+ */
+export type EngineState = "looking" | "connected" | "absent";
+
+/**
+ * A place that was tried.
+ */
+export type LookedAt = { 
+/**
+ * Where it comes from, for people: `DOCKER_HOST`, `Docker context "desktop-linux"`, `Colima`.
+ */
+origin: string, 
+/**
+ * Its address, such as `unix:///var/run/docker.sock`.
+ */
+endpoint: string, 
+/**
+ * What came of it.
+ */
+outcome: string, };
+
+/**
+ * Something to know about an engine that works: an old version with a known hole, say.
+ */
+export type Warning = { 
+/**
+ * What it is.
+ */
+message: string, 
+/**
+ * What to do about it.
+ */
+hint: string, };
+
+/**
+ * The Docker engine as Slipway sees it.
+ */
+export type EngineStatus = { 
+/**
+ * Whether one answers.
+ */
+state: EngineState, 
+/**
+ * Its address, once one answers.
+ */
+endpoint: string | null, 
+/**
+ * What it calls itself: `Docker Engine`, `Podman Engine`.
+ */
+product: string | null, 
+/**
+ * Its version, `29.1.0`.
+ */
+version: string | null, 
+/**
+ * Operating system and architecture of the containers: `linux/amd64`.
+ */
+platform: string | null, 
+/**
+ * Every place tried in the last look.
+ */
+looked_at: Array<LookedAt>, 
+/**
+ * Why none answers.
+ */
+problem: Problem | null, 
+/**
+ * Known weaknesses of the one that does.
+ */
+warnings: Array<Warning>, };
+
+/**
+ * Where the files come from.
+ */
+export type Source = { "kind": "path", 
+/**
+ * The path.
+ */
+path: string, } | { "kind": "sample", 
+/**
+ * The sample's folder name.
+ */
+name: string, };
+
+/**
+ * What to deploy and how.
+ */
+export type DeployRequest = { 
+/**
+ * The zip, folder or sample.
+ */
+source: Source, 
+/**
+ * A name for people; the file's own name without it.
+ */
+name?: string, 
+/**
+ * A base image instead of the plan's.
+ */
+image?: string, 
+/**
+ * Added to the environment of every process.
+ */
+env: { [key in string]: string }, 
+/**
+ * Seconds until it is stopped; 0 keeps it. The setting decides without it.
+ */
+duration_s?: number, 
+/**
+ * The id of one of the plans `intake.inspect` gave, instead of the best.
+ */
+plan?: string, 
+/**
+ * Where the files go in the container, absolute; `/workspace` without it.
+ */
+root?: string, 
+/**
+ * Memory and CPU.
+ */
+preset?: Preset, 
+/**
+ * What the container may reach.
+ */
+network?: NetworkProfile, 
+/**
+ * Replace the files of this workspace and run its plan again instead of making a new one.
+ */
+replace?: WorkspaceId, };
+
+/**
+ * Run a plan again.
+ */
+export type RedeployRequest = { 
+/**
+ * The workspace.
+ */
+id: WorkspaceId, 
+/**
+ * The first phase to run: `install`, `build` or `start`.
+ */
+from: PhaseName, 
+/**
+ * Another command for that phase, as a shell line.
+ */
+command?: string, };
+
+/**
+ * What a zip or folder holds and how it could be run.
+ */
+export type Inspection = { 
+/**
+ * Files that would be written.
+ */
+files: number, 
+/**
+ * Their size in bytes.
+ */
+bytes: number, 
+/**
+ * Ways to run it, best first. Empty: nothing recognised.
+ */
+plans: Array<Plan>, 
+/**
+ * A sentence for people when there is no plan.
+ */
+unknown: string | null, };
+
+/**
+ * One way to run a project.
+ */
+export type Plan = { 
+/**
+ * Stable within one project: `node-vite`.
+ */
+id: string, 
+/**
+ * For people: `Vite · React`.
+ */
+title: string, 
+/**
+ * The base image.
+ */
+image: string, 
+/**
+ * The commands, in order.
+ */
+steps: Array<PlanStep>, 
+/**
+ * Why this plan, in one sentence.
+ */
+why: string, 
+/**
+ * The facts it rests on, `package.json: a "dev" script`.
+ */
+evidence: Array<string>, };
+
+/**
+ * One command of a plan.
+ */
+export type PlanStep = { 
+/**
+ * The phase it belongs to.
+ */
+phase: PhaseName, 
+/**
+ * The command as a person would type it.
+ */
+command: string, };
+
+/**
+ * The phases of a deploy, in order.
+ */
+export type PhaseName = "check" | "image" | "claim" | "upload" | "install" | "build" | "start" | "ready";
+
+/**
+ * How a phase stands.
+ */
+export type PhaseState = "waiting" | "running" | "done" | "skipped" | "failed";
+
+/**
+ * One phase of a deploy.
+ */
+export type Phase = { 
+/**
+ * Which.
+ */
+name: PhaseName, 
+/**
+ * How it stands.
+ */
+state: PhaseState, 
+/**
+ * Milliseconds it took, or has taken so far.
+ */
+elapsed_ms: number | null, 
+/**
+ * What it is doing, for people: `Pulling node:24-alpine`.
+ */
+detail: string | null, 
+/**
+ * Progress in units of `total` (bytes for uploads and pulls).
+ */
+done: number | null, 
+/**
+ * What `done` counts up to.
+ */
+total: number | null, 
+/**
+ * The command that runs or ran.
+ */
+command: string | null, 
+/**
+ * The process whose transcript tells the rest.
+ */
+process: ProcessId | null, 
+/**
+ * Why it failed.
+ */
+problem: Problem | null, };
+
+/**
+ * One change.
+ */
+export type Event = { 
+/**
+ * Counts up by one within the life of an owner.
+ */
+seq: number, 
+/**
+ * Unix time in milliseconds.
+ */
+at_ms: number, 
+/**
+ * The workspace it is about, if one.
+ */
+workspace: WorkspaceId | null, 
+/**
+ * What changed.
+ */
+body: EventBody, };
+
+/**
+ * What changed.
+ */
+export type EventBody = { "kind": "gap" } | { "kind": "engine", "value": EngineStatus } | { "kind": "workspace", "value": Workspace } | { "kind": "removed" } | { "kind": "message", "value": Message } | { "kind": "egress", "value": EgressEntry } | { "kind": "process", "value": Process } | { "kind": "settings", "value": Settings };
+
+/**
+ * How much a message matters.
+ */
+export type Level = "ok" | "info" | "ask" | "warning" | "error";
+
+/**
+ * A human sentence.
+ */
+export type Message = { 
+/**
+ * How much it matters.
+ */
+level: Level, 
+/**
+ * The sentence. `**bold**` and `` `code` `` are the only markup.
+ */
+text: string, 
+/**
+ * A short aside: `18 ms`.
+ */
+aside: string | null, 
+/**
+ * What to do next.
+ */
+hint: string | null, 
+/**
+ * More, shown on request.
+ */
+detail: string | null, 
+/**
+ * What can be done about it with one click.
+ */
+actions: Array<MessageAction>, };
+
+/**
+ * What can be done about a message with one click.
+ */
+export type MessageAction = { "kind": "decide-host", 
+/**
+ * The host.
+ */
+host: string, } | { "kind": "show-plan" } | { "kind": "extend" } | { "kind": "show-process", 
+/**
+ * The process.
+ */
+process: ProcessId, };
+
+/**
+ * A path in a workspace.
+ */
+export type FileRef = { 
+/**
+ * The workspace.
+ */
+id: WorkspaceId, 
+/**
+ * Absolute path in the container.
+ */
+path: string, };
+
+/**
+ * What an entry is.
+ */
+export type FileKind = "file" | "directory" | "symlink" | "other";
+
+/**
+ * One entry.
+ */
+export type FileEntry = { 
+/**
+ * The last part of its path.
+ */
+name: string, 
+/**
+ * What it is.
+ */
+kind: FileKind, 
+/**
+ * Bytes.
+ */
+size: number, 
+/**
+ * Unix permission bits.
+ */
+mode: number, 
+/**
+ * Unix time in milliseconds of its last change.
+ */
+modified_ms: number, 
+/**
+ * Where a symlink points.
+ */
+target: string | null, };
+
+/**
+ * A directory's entries: directories first, then by name.
+ */
+export type DirectoryListing = { 
+/**
+ * The entries, at most 100,000.
+ */
+entries: Array<FileEntry>, 
+/**
+ * Entries beyond the bound were left out.
+ */
+truncated: boolean, };
+
+/**
+ * A text file.
+ */
+export type FileText = { 
+/**
+ * Its content; absent when it is not UTF-8 text.
+ */
+text: string | null, 
+/**
+ * What is known of it.
+ */
+entry: FileEntry, };
+
+/**
+ * Write a text file whole.
+ */
+export type WriteText = { 
+/**
+ * The workspace.
+ */
+id: WorkspaceId, 
+/**
+ * Absolute path in the container.
+ */
+path: string, 
+/**
+ * The new content.
+ */
+text: string, 
+/**
+ * Refuse when the file's last change is not this.
+ */
+if_modified_ms?: number, };
+
+/**
+ * Remove a path.
+ */
+export type RemoveFile = { 
+/**
+ * The workspace.
+ */
+id: WorkspaceId, 
+/**
+ * Absolute path in the container.
+ */
+path: string, 
+/**
+ * Also a directory with all it holds.
+ */
+recursive: boolean, };
+
+/**
+ * Move a path.
+ */
+export type RenameFile = { 
+/**
+ * The workspace.
+ */
+id: WorkspaceId, 
+/**
+ * What to move.
+ */
+from: string, 
+/**
+ * Where to.
+ */
+to: string, };
+
+/**
+ * Make a directory.
+ */
+export type Mkdir = { 
+/**
+ * The workspace.
+ */
+id: WorkspaceId, 
+/**
+ * Absolute path in the container.
+ */
+path: string, };
+
+/**
+ * What was decided about a connection.
+ */
+export type EgressVerdict = "asked" | "allowed" | "blocked";
+
+/**
+ * One outgoing connection.
+ */
+export type EgressEntry = { 
+/**
+ * Unique within the workspace.
+ */
+id: string, 
+/**
+ * Unix time in milliseconds when it was tried.
+ */
+at_ms: number, 
+/**
+ * The host asked for.
+ */
+host: string, 
+/**
+ * The port asked for.
+ */
+port: number, 
+/**
+ * What was decided.
+ */
+verdict: EgressVerdict, 
+/**
+ * Why: `package registry`, `private address`, `not on the allowlist`.
+ */
+reason: string, 
+/**
+ * Bytes sent out so far.
+ */
+sent: number, 
+/**
+ * Bytes received so far.
+ */
+received: number, 
+/**
+ * Milliseconds it lasted; absent while open.
+ */
+elapsed_ms: number | null, };
+
+/**
+ * A decision about a host.
+ */
+export type EgressRule = { 
+/**
+ * The workspace.
+ */
+id: WorkspaceId, 
+/**
+ * The host, or `*.example.org` for all below it.
+ */
+host: string, 
+/**
+ * Let it through.
+ */
+allow: boolean, 
+/**
+ * For the next connection only.
+ */
+once: boolean, };
+
+/**
+ * What a process is for.
+ */
+export type ProcessRole = "install" | "build" | "app" | "terminal" | "exec";
+
+/**
+ * Columns and rows.
+ */
+export type WindowSize = { 
+/**
+ * 1 to 1,000.
+ */
+columns: number, 
+/**
+ * 1 to 1,000.
+ */
+rows: number, };
+
+/**
+ * How a process ended.
+ */
+export type ProcessExit = { 
+/**
+ * Its exit code, when it ended by itself.
+ */
+code: number | null, 
+/**
+ * The signal that ended it.
+ */
+signal: number | null, };
+
+/**
+ * A process.
+ */
+export type Process = { 
+/**
+ * Its id within the workspace.
+ */
+id: ProcessId, 
+/**
+ * The workspace.
+ */
+workspace: WorkspaceId, 
+/**
+ * A short name: `dev`, `install`, `sh`.
+ */
+name: string, 
+/**
+ * What it is for.
+ */
+role: ProcessRole, 
+/**
+ * The command as a person would type it.
+ */
+command: string, 
+/**
+ * It has a terminal.
+ */
+terminal: boolean, 
+/**
+ * Bytes it wrote so far.
+ */
+bytes: number, 
+/**
+ * How it ended; absent while it runs.
+ */
+exit: ProcessExit | null, };
+
+/**
+ * A process in a workspace.
+ */
+export type ProcessRef = { 
+/**
+ * The workspace.
+ */
+id: WorkspaceId, 
+/**
+ * The process.
+ */
+process: ProcessId, };
+
+/**
+ * Start a process.
+ */
+export type OpenProcess = { 
+/**
+ * The workspace.
+ */
+id: WorkspaceId, 
+/**
+ * The command; empty for the image's shell.
+ */
+argv: Array<string>, 
+/**
+ * Where it starts; the project's folder without it.
+ */
+cwd?: string, 
+/**
+ * Added to its environment.
+ */
+env: { [key in string]: string }, 
+/**
+ * A terminal of this size; without it pipes.
+ */
+terminal?: WindowSize, 
+/**
+ * With pipes: standard input comes from whoever attaches.
+ */
+stdin: boolean, 
+/**
+ * A short name for people.
+ */
+name?: string, };
+
+/**
+ * Change a terminal's size.
+ */
+export type Resize = { 
+/**
+ * The workspace.
+ */
+id: WorkspaceId, 
+/**
+ * The process.
+ */
+process: ProcessId, 
+/**
+ * The new size.
+ */
+size: WindowSize, };
+
+/**
+ * Send a signal.
+ */
+export type Signal = { 
+/**
+ * The workspace.
+ */
+id: WorkspaceId, 
+/**
+ * The process.
+ */
+process: ProcessId, 
+/**
+ * Its number, 1 to 64.
+ */
+signal: number, 
+/**
+ * The process and everything it started.
+ */
+tree: boolean, };
+
+/**
+ * The colours.
+ */
+export type Theme = "system" | "light" | "dark";
+
+/**
+ * Bounds on what a zip or folder may hold.
+ */
+export type IntakeLimits = { 
+/**
+ * Size of the archive itself, bytes.
+ */
+archive_bytes: number, 
+/**
+ * Bytes written in all.
+ */
+produced_bytes: number, 
+/**
+ * Bytes of one file.
+ */
+file_bytes: number, 
+/**
+ * Files, directories and links.
+ */
+entries: number, 
+/**
+ * Bytes written per byte of archive.
+ */
+ratio: number, 
+/**
+ * Directories inside one another.
+ */
+depth: number, 
+/**
+ * Bytes of one path.
+ */
+path_bytes: number, };
+
+/**
+ * Everything a person can set.
+ */
+export type Settings = { 
+/**
+ * The Docker engine's address; empty: find it.
+ */
+docker_host: string, 
+/**
+ * Seconds a new workspace lives; 0 keeps it.
+ */
+duration_s: number, 
+/**
+ * Seconds a stopped workspace is kept after its lease ended.
+ */
+grace_s: number, 
+/**
+ * Memory and CPU of a new workspace.
+ */
+preset: Preset, 
+/**
+ * What a new workspace may reach.
+ */
+network: NetworkProfile, 
+/**
+ * Hosts every workspace may reach; `*.example.org` for all below it.
+ */
+allow_hosts: Array<string>, 
+/**
+ * Whether an unknown host is asked about (true) or blocked at once.
+ */
+ask_hosts: boolean, 
+/**
+ * Give containers the certificates this machine trusts.
+ */
+trust_host_certificates: boolean, 
+/**
+ * Seconds a program may take to listen.
+ */
+listen_timeout_s: number, 
+/**
+ * Bounds on zips and folders.
+ */
+intake: IntakeLimits, 
+/**
+ * Workspaces go on when the window is closed.
+ */
+keep_on_close: boolean, 
+/**
+ * The colours.
+ */
+theme: Theme, 
+/**
+ * Terminal font size, pixels.
+ */
+terminal_font_px: number, };
+
+/**
+ * The life of a workspace.
+ *
+ * ```text
+ *            deploy                    ready
+ *  (none) ----------> creating ------------------> running <---+
+ *                        |  \                        |   \     | start, redeploy
+ *                 failure|   \cancel, failure        |stop\    |
+ *                        v    v                      v     v   |
+ *                     terminated  failed ---------> stopped ---+
+ *                        |          |  stop            |
+ *                        +----------+------------------+----> deleted
+ * ```
+ */
+export type WorkspaceState = "creating" | "running" | "failed" | "stopped" | "terminated" | "deleted";
+
+/**
+ * Memory and CPU.
+ */
+export type Preset = "small" | "medium" | "large";
+
+/**
+ * What a container may reach.
+ */
+export type NetworkProfile = "strict" | "open";
+
+/**
+ * A port the workspace listens on.
+ */
+export type Port = { 
+/**
+ * Its number.
+ */
+port: number, 
+/**
+ * Bound to the container's own loopback only. That is fine here.
+ */
+loopback: boolean, 
+/**
+ * Where it can be seen on this machine.
+ */
+url: string, };
+
+/**
+ * How long it lives.
+ */
+export type Lease = { 
+/**
+ * Unix time in milliseconds when it is stopped; absent: kept.
+ */
+expires_at_ms: number | null, 
+/**
+ * Seconds it was given in all; absent: kept.
+ */
+duration_s: number | null, };
+
+/**
+ * A workspace.
+ */
+export type Workspace = { 
+/**
+ * Its id, part of its URLs.
+ */
+id: WorkspaceId, 
+/**
+ * Its name, for people.
+ */
+name: string, 
+/**
+ * Where it stands.
+ */
+state: WorkspaceState, 
+/**
+ * The base image.
+ */
+image: string, 
+/**
+ * The plan it runs, once known.
+ */
+plan: Plan | null, 
+/**
+ * The deploy, phase by phase.
+ */
+phases: Array<Phase>, 
+/**
+ * Milliseconds from the drop to the first answer; absent until then.
+ */
+ready_ms: number | null, 
+/**
+ * Why it failed or ended.
+ */
+problem: Problem | null, 
+/**
+ * Where its page is, once it listens.
+ */
+url: string | null, 
+/**
+ * Everything it listens on.
+ */
+ports: Array<Port>, 
+/**
+ * How long it lives.
+ */
+lease: Lease, 
+/**
+ * Where its files are in the container.
+ */
+root: string, 
+/**
+ * Unix time in milliseconds.
+ */
+created_at_ms: number, 
+/**
+ * Memory and CPU.
+ */
+preset: Preset, 
+/**
+ * What it may reach.
+ */
+network: NetworkProfile, };
+
+/**
+ * A workspace by id, or by the unambiguous beginning of an id, or by name.
+ */
+export type WorkspaceRef = { 
+/**
+ * The workspace.
+ */
+id: WorkspaceId, };
+
+/**
+ * Another name.
+ */
+export type WorkspaceRename = { 
+/**
+ * The workspace.
+ */
+id: WorkspaceId, 
+/**
+ * 1 to 80 characters.
+ */
+name: string, };
+
+/**
+ * Another lease.
+ */
+export type LeaseRequest = { 
+/**
+ * The workspace.
+ */
+id: WorkspaceId, 
+/**
+ * What to do with it.
+ */
+change: LeaseChange, };
+
+/**
+ * What to do with a lease.
+ */
+export type LeaseChange = { "kind": "extend", 
+/**
+ * 1 second to 30 days.
+ */
+seconds: number, } | { "kind": "set", 
+/**
+ * 1 minute to 30 days.
+ */
+seconds: number, } | { "kind": "keep" };
+
+/**
+ * What a workspace uses, now.
+ */
+export type Usage = { 
+/**
+ * CPU over the last interval, percent of one core.
+ */
+cpu_percent: number, 
+/**
+ * Bytes of memory.
+ */
+memory_bytes: number, 
+/**
+ * Bytes of memory it may use; absent: no limit.
+ */
+memory_limit: number | null, 
+/**
+ * Processes and threads.
+ */
+processes: number, 
+/**
+ * Processes ended because memory ran out.
+ */
+out_of_memory_kills: number, };
+
+/** Every command: what it takes and what it gives. */
+export type Commands = {
+  /** The Docker engine: which one, its version, or why none answers. */
+  "engine.status": [Nothing, EngineStatus];
+  /** Looks for a Docker engine again now instead of at the next turn. */
+  "engine.retry": [Nothing, EngineStatus];
+  /** Everything a person can set. */
+  "settings.get": [Nothing, Settings];
+  /** Replaces the settings after checking each of them. */
+  "settings.set": [Settings, Settings];
+  /** Checks a zip or folder and says how it would be run, changing nothing. */
+  "intake.inspect": [Source, Inspection];
+  /** Makes a workspace of a zip or folder and starts deploying it. Returns at once; events tell the rest. */
+  "workspace.deploy": [DeployRequest, Workspace];
+  /** Runs the plan of a workspace again, from a phase on, perhaps with other commands. */
+  "workspace.redeploy": [RedeployRequest, Workspace];
+  /** Every workspace there is, newest first. */
+  "workspace.list": [Nothing, Array<Workspace>];
+  /** One workspace, also one that was deleted lately. */
+  "workspace.status": [WorkspaceRef, Workspace];
+  /** Stops a workspace; its files are kept. */
+  "workspace.stop": [WorkspaceRef, Workspace];
+  /** Starts a stopped workspace and runs its plan's start command again. */
+  "workspace.start": [WorkspaceRef, Workspace];
+  /** Stops a deploy that is under way; what is there stays for a look. */
+  "workspace.cancel": [WorkspaceRef, Workspace];
+  /** Deletes a workspace and everything in it. */
+  "workspace.remove": [WorkspaceRef, Workspace];
+  /** Gives a workspace another name; its id and URLs stay. */
+  "workspace.rename": [WorkspaceRename, Workspace];
+  /** Extends or keeps a workspace. */
+  "workspace.lease": [LeaseRequest, Workspace];
+  /** CPU, memory and processes, now. */
+  "workspace.usage": [WorkspaceRef, Usage];
+  /** The messages of a workspace, oldest first. */
+  "workspace.messages": [WorkspaceRef, Array<Event>];
+  /** The processes of a workspace that have a transcript: phases, programs and terminals. */
+  "process.list": [WorkspaceRef, Array<Process>];
+  /** Starts a process: a terminal, or a program with pipes. Output comes by attaching. */
+  "process.open": [OpenProcess, Process];
+  /** Changes the window size of a terminal. */
+  "process.resize": [Resize, Nothing];
+  /** Sends a signal to a process, its foreground group or its tree. */
+  "process.signal": [Signal, Nothing];
+  /** Ends a process and drops its transcript. */
+  "process.close": [ProcessRef, Nothing];
+  /** The entries of a directory. */
+  "file.list": [FileRef, DirectoryListing];
+  /** What is known of a path without reading it. */
+  "file.stat": [FileRef, FileEntry];
+  /** A text file of at most 4 MiB. */
+  "file.read": [FileRef, FileText];
+  /** Writes a text file whole, refusing when it changed underneath. */
+  "file.write": [WriteText, FileEntry];
+  /** Removes a file or a directory with all it holds. */
+  "file.remove": [RemoveFile, Nothing];
+  /** Moves or renames. */
+  "file.rename": [RenameFile, Nothing];
+  /** Makes a directory and its missing parents. */
+  "file.mkdir": [Mkdir, Nothing];
+  /** Every outgoing connection the workspace tried lately, newest last. */
+  "network.list": [WorkspaceRef, Array<EgressEntry>];
+  /** Allows or blocks a host for a workspace. */
+  "network.decide": [EgressRule, Nothing];
+};
