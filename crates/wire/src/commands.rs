@@ -1,7 +1,5 @@
 //! The one table of commands. Every skin expands it: the engine implements [`Api`], a transport gives it by
 //! [`Client`], and [`dispatch`] turns a name and JSON into a call. A command without an adapter does not compile.
-#![expect(clippy::wildcard_imports, reason = "the table names every noun of this crate")]
-
 use std::future::Future;
 
 use crate::*;

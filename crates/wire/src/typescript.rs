@@ -1,7 +1,5 @@
 //! The TypeScript side of this crate, as one module. `cargo xtask types` writes it to `ui/src/lib/wire`; a test
 //! fails when that file is behind.
-#![expect(clippy::wildcard_imports, reason = "the table names every noun of this crate")]
-
 use std::fmt::Write;
 use ts_rs::{Config, TS};
 
