@@ -1,0 +1,64 @@
+//! `init`: what runs as PID 1. Sets the process up, serves the contract on the abstract socket, reaps, and ends in an
+//! orderly way on TERM or INT. One thread runs everything but blocking file work.
+
+use std::io;
+use std::sync::Arc;
+
+use rustix::process::DumpableBehavior;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::arguments::InitOptions;
+use crate::listener;
+use crate::process::Processes;
+use crate::reaper::Reaper;
+use crate::service::Service;
+
+/// Threads for blocking file work at one time.
+const BLOCKING_THREADS: usize = 8;
+
+/// Runs until TERM or INT.
+pub(crate) fn run(options: &InitOptions) -> io::Result<()> {
+    // Code under the same user must not be able to trace PID 1 or read its memory.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    // PID 1 is given orphans anyway; elsewhere (tests) this makes it so.
+    rustix::process::set_child_subreaper(rustix::process::Pid::from_raw(1))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_stack_size(512 * 1024)
+        .thread_keep_alive(std::time::Duration::from_secs(2))
+        .build()?;
+    runtime.block_on(serve(options))
+}
+
+async fn serve(options: &InitOptions) -> io::Result<()> {
+    let mut child_ended = signal(SignalKind::child())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let boot_id = boot_id()?;
+    let reaper = Arc::new(Reaper::default());
+    let processes = Arc::new(Processes::new(&boot_id[..8], Arc::clone(&reaper)));
+    let socket = listener::bind(&options.socket)?;
+    let service = Service::new(boot_id, Arc::clone(&processes), options.egress_port);
+    tokio::spawn(listener::serve(socket, service));
+    let reaping = tokio::spawn(async move {
+        reaper.reap();
+        while child_ended.recv().await.is_some() {
+            reaper.reap();
+        }
+    });
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    processes.shut_down().await;
+    reaping.abort();
+    Ok(())
+}
+
+/// 32 random hexadecimal digits, new at every start.
+fn boot_id() -> io::Result<String> {
+    let mut random = [0; 16];
+    rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
+    Ok(format!("{:032x}", u128::from_ne_bytes(random)))
+}

@@ -1,0 +1,312 @@
+//! Output between those who produce it (pumps) and those who read it (attached readers): the history, who has read how
+//! far, when to wake whom, and when to hold a producer back. In memory only.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use slipway_agent_api::v1::Stream;
+use slipway_agent_api::{MAX_CHUNK, v1};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::history::{History, Piece};
+
+/// How far the slowest lossless reader may lag before the producer is held back, in bytes. Well under the ring, so
+/// that nothing a held-back producer has yet to hand over can push out what that reader still needs.
+const LOSSLESS_LAG: u64 = 1024 * 1024;
+
+/// A message this large goes out without waiting for more, in bytes.
+const BATCH: u64 = 64 * 1024;
+
+/// Within one window of this length, so much goes out at once; beyond it output is gathered to the window's end.
+/// Keystrokes and prompts never reach the bounds; a flood does in its first millisecond.
+const WINDOW: Duration = Duration::from_millis(8);
+const WINDOW_MESSAGES: u32 = 64;
+const WINDOW_BYTES: u64 = 16 * 1024;
+
+/// One process's output.
+#[derive(Default)]
+pub(crate) struct Output {
+    state: Mutex<State>,
+    /// Told whenever a reader advanced, came or left.
+    room: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    history: History,
+    readers: Vec<Position>,
+    next_reader: u64,
+    ended: Option<v1::Exit>,
+}
+
+struct Position {
+    reader: u64,
+    offset: u64,
+    lossless: bool,
+    /// Wake this reader once so much was ever pushed.
+    wake_at: Option<u64>,
+    wake: Arc<Notify>,
+}
+
+/// What a reader gets next.
+#[derive(Debug)]
+pub(crate) enum Event {
+    Data { offset: u64, stream: Stream, data: Bytes },
+    Gap { from: u64, to: u64 },
+    Exit(v1::Exit),
+}
+
+impl Output {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds what a process printed and wakes the readers that wait for it.
+    pub(crate) fn push(&self, stream: Stream, data: &[u8]) {
+        let mut state = self.state();
+        state.history.push(stream, data);
+        let total = state.history.total();
+        state.wake(|wake_at| wake_at <= total);
+    }
+
+    /// Waits while a lossless reader lags too far.
+    pub(crate) async fn hold(&self) {
+        loop {
+            let room = self.room.notified();
+            if !self.state().lags() {
+                return;
+            }
+            room.await;
+        }
+    }
+
+    /// Nothing more will be pushed; readers get the exit after the last byte. Returns the memory kept.
+    pub(crate) fn end(&self, code: i32, signal: i32) -> usize {
+        let mut state = self.state();
+        let bytes = state.history.total();
+        state.ended = Some(v1::Exit { code, signal, bytes });
+        state.wake(|_| true);
+        state.history.kept()
+    }
+
+    /// All bytes ever pushed, and the exit once there was one.
+    pub(crate) fn standing(&self) -> (u64, Option<v1::Exit>) {
+        let state = self.state();
+        (state.history.total(), state.ended)
+    }
+
+    /// A reader that begins at `offset`, or at the end where that lies past it.
+    pub(crate) fn reader(self: &Arc<Self>, offset: u64, lossless: bool) -> Reader {
+        let mut state = self.state();
+        let id = state.next_reader;
+        state.next_reader += 1;
+        let wake = Arc::new(Notify::new());
+        let offset = offset.min(state.history.total());
+        state.readers.push(Position { reader: id, offset, lossless, wake_at: None, wake: Arc::clone(&wake) });
+        drop(state);
+        Reader { output: Arc::clone(self), id, wake, pace: Pace::new() }
+    }
+}
+
+impl State {
+    fn wake(&mut self, due: impl Fn(u64) -> bool) {
+        for position in &mut self.readers {
+            if position.wake_at.is_some_and(&due) {
+                position.wake_at = None;
+                position.wake.notify_one();
+            }
+        }
+    }
+
+    fn lags(&self) -> bool {
+        let total = self.history.total();
+        self.readers.iter().any(|position| position.lossless && total - position.offset > LOSSLESS_LAG)
+    }
+}
+
+/// One attached reader. Dropping it lets a producer that was held back for it go on.
+pub(crate) struct Reader {
+    output: Arc<Output>,
+    id: u64,
+    wake: Arc<Notify>,
+    pace: Pace,
+}
+
+impl Reader {
+    /// The next piece of output, waiting for it. After [`Event::Exit`] there is nothing more to ask for.
+    pub(crate) async fn next(&mut self) -> Event {
+        loop {
+            let until = match self.step() {
+                Step::Ready(event) => return event,
+                Step::Wait(until) => until,
+            };
+            match until {
+                None => self.wake.notified().await,
+                Some(until) => {
+                    // Either is reason enough to look again.
+                    let _ = tokio::time::timeout_at(until, self.wake.notified()).await;
+                }
+            }
+        }
+    }
+
+    fn step(&mut self) -> Step {
+        let mut state = self.output.state();
+        let State { history, readers, ended, .. } = &mut *state;
+        let Some(position) = readers.iter_mut().find(|position| position.reader == self.id) else {
+            return Step::Wait(None);
+        };
+        let available = history.total() - position.offset;
+        if available == 0 {
+            if let Some(exit) = ended {
+                return Step::Ready(Event::Exit(*exit));
+            }
+            position.wake_at = Some(position.offset + 1);
+            return Step::Wait(None);
+        }
+        if ended.is_none()
+            && available < BATCH
+            && let Some(until) = self.pace.not_before(Instant::now())
+        {
+            position.wake_at = Some(position.offset + BATCH);
+            return Step::Wait(Some(until));
+        }
+        let offset = position.offset;
+        let event = match history.at(offset, MAX_CHUNK) {
+            Some(Piece::Gap { to }) => {
+                position.offset = to;
+                Event::Gap { from: offset, to }
+            }
+            Some(Piece::Data { stream, data }) => {
+                position.offset += data.len() as u64;
+                self.pace.sent(Instant::now(), data.len() as u64);
+                Event::Data { offset, stream, data }
+            }
+            None => return Step::Wait(None),
+        };
+        drop(state);
+        self.output.room.notify_waiters();
+        Step::Ready(event)
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.output.state().readers.retain(|position| position.reader != self.id);
+        self.output.room.notify_waiters();
+    }
+}
+
+enum Step {
+    Ready(Event),
+    Wait(Option<Instant>),
+}
+
+/// Tells a trickle, which goes out at once, from a flood, which is gathered.
+struct Pace {
+    began: Instant,
+    messages: u32,
+    bytes: u64,
+}
+
+impl Pace {
+    fn new() -> Self {
+        Self { began: Instant::now(), messages: 0, bytes: 0 }
+    }
+
+    fn not_before(&self, now: Instant) -> Option<Instant> {
+        let end = self.began + WINDOW;
+        (now < end && (self.messages >= WINDOW_MESSAGES || self.bytes >= WINDOW_BYTES)).then_some(end)
+    }
+
+    fn sent(&mut self, now: Instant, bytes: u64) {
+        if now >= self.began + WINDOW {
+            *self = Self { began: now, messages: 0, bytes: 0 };
+        }
+        self.messages += 1;
+        self.bytes += bytes;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_secs(10);
+
+    async fn within<F: Future>(what: &str, future: F) -> F::Output {
+        let Ok(value) = tokio::time::timeout(DEADLINE, future).await else {
+            panic!("waited in vain for {what}")
+        };
+        value
+    }
+
+    #[tokio::test]
+    async fn a_lossless_reader_holds_the_producer_and_its_leaving_frees_it() {
+        let output = Arc::new(Output::default());
+        let mut reader = output.reader(0, true);
+        output.push(Stream::Terminal, &vec![b'x'; LOSSLESS_LAG as usize + 1]);
+        assert!(tokio::time::timeout(Duration::from_millis(20), output.hold()).await.is_err());
+        assert!(matches!(within("data", reader.next()).await, Event::Data { offset: 0, .. }));
+        within("room after a read", output.hold()).await;
+        output.push(Stream::Terminal, &vec![b'x'; 2 * LOSSLESS_LAG as usize]);
+        drop(reader);
+        within("room after the reader left", output.hold()).await;
+    }
+
+    #[tokio::test]
+    async fn other_readers_hold_nothing_and_see_a_gap() {
+        let output = Arc::new(Output::default());
+        let mut reader = output.reader(0, false);
+        for _ in 0..12 {
+            within("room", output.hold()).await;
+            output.push(Stream::Terminal, &vec![b'x'; 1024 * 1024]);
+        }
+        let mut gaps = Vec::new();
+        output.end(3, 0);
+        loop {
+            match within("an event", reader.next()).await {
+                Event::Data { .. } => {}
+                Event::Gap { from, to } => gaps.push((from, to)),
+                Event::Exit(exit) => {
+                    assert_eq!((exit.code, exit.signal, exit.bytes), (3, 0, 12 << 20));
+                    break;
+                }
+            }
+        }
+        assert_eq!(gaps, vec![(1 << 20, 8 << 20)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn keystrokes_go_at_once_and_floods_are_gathered() {
+        let output = Arc::new(Output::default());
+        let mut reader = output.reader(0, true);
+        let start = Instant::now();
+        for _ in 0..10 {
+            output.push(Stream::Terminal, b"k");
+            assert!(matches!(reader.next().await, Event::Data { .. }));
+        }
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        output.push(Stream::Terminal, &[b'f'; WINDOW_BYTES as usize]);
+        assert!(matches!(reader.next().await, Event::Data { .. }));
+        output.push(Stream::Terminal, b"small");
+        assert!(matches!(reader.next().await, Event::Data { data, .. } if &data[..] == b"small"));
+        assert!(start.elapsed() >= WINDOW, "{:?}", start.elapsed());
+    }
+
+    #[tokio::test]
+    async fn an_offset_past_the_end_reads_only_what_is_new() {
+        let output = Arc::new(Output::default());
+        output.push(Stream::Stdout, b"old");
+        let mut reader = output.reader(1_000_000, true);
+        output.push(Stream::Stderr, b"new");
+        match within("data", reader.next()).await {
+            Event::Data { offset, stream, data } => {
+                assert_eq!((offset, stream, &data[..]), (3, Stream::Stderr, &b"new"[..]));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! x
+pub(crate) fn run(_: crate::arguments::StaticOptions) -> std::io::Result<()> {
+    Ok(())
+}
