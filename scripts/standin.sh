@@ -65,7 +65,7 @@ standin_debs() {
 # standin_import TAR KEY NOTE TAG [ALIAS...] -- CHANGE...: imports the root file system and tags it. Every CHANGE is a
 # Dockerfile line (ENV, CMD, ...). Tags that hold a real image are left alone.
 standin_import() {
-  local tarball=$1 key=$2 text=$3 tag id
+  local tarball=$1 key=$2 text=$3 tag id old
   shift 3
   local -a tags=() changes=()
   while [[ $# -gt 0 && $1 != -- ]]; do tags+=("$1") && shift; done
@@ -75,6 +75,7 @@ standin_import() {
   id=$(standin_docker import "${changes[@]}" --change 'LABEL slipway.standin=true' \
     --change "LABEL slipway.standin.recipe=$key" --change "LABEL slipway.standin.note=\"$text\"" \
     --message 'stand-in made by Slipway ./dev' - <"$tarball")
+  old=$(standin_docker images --no-trunc --quiet --filter "reference=${tags[0]}" --filter label=slipway.standin=true)
   for tag in "${tags[@]}"; do
     if standin_mine "$tag"; then
       standin_docker tag "$id" "$tag"
@@ -83,4 +84,8 @@ standin_import() {
       note "$tag is a real image here; left as it is"
     fi
   done
+  # The stand-in of an older recipe goes, unless something still uses it (then docker refuses, and it stays).
+  if [[ -n $old && $old != "$id" ]] && ! standin_docker rmi "$old" >/dev/null 2>&1; then
+    note "the older stand-in ${old:7:12} is still in use and stays"
+  fi
 }
