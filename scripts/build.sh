@@ -9,12 +9,27 @@ build_digest() {
     { xargs -0 -r sha256sum -- 2>/dev/null || true; } | sha256sum | cut -d' ' -f1
 }
 
+# build_npm_packages: npm ci; where npm refuses the lockfile only because it lacks some other platform's optional packages,
+# npm install, which takes the same locked versions and writes nothing back.
+build_npm_packages() {
+  local said
+  if said=$(npm --prefix ui ci --no-audit --no-fund 2>&1); then
+    printf '%s\n' "$said"
+    return
+  fi
+  # The help that npm prints after a refusal says nothing of this case.
+  printf '%s\n' "${said%%Clean install a project*}"
+  [[ $said == *'are in sync'* ]] || return 1
+  printf 'npm ci refuses the lockfile; npm install takes it:\n'
+  npm --prefix ui install --no-save --no-audit --no-fund
+}
+
 # build_ui_packages: ui/node_modules as the lockfile says.
 build_ui_packages() {
   local stamp=$DEV_STATE/ui-packages wanted
   wanted="$(build_digest ui/package.json ui/package-lock.json) $(node --version)"
   if [[ ! -d ui/node_modules || $(cat "$stamp" 2>/dev/null) != "$wanted" ]]; then
-    step "npm ci in ui/" npm --prefix ui ci --no-audit --no-fund ||
+    step "npm packages of ui/" build_npm_packages ||
       die "the interface's packages could not be installed" "Check the network (npm's own words are above) and run ./dev again."
     printf '%s' "$wanted" >"$stamp"
   fi

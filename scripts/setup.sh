@@ -84,7 +84,8 @@ setup_node_fetch() {
 }
 
 setup_rust() {
-  [[ ! -d $HOME/.cargo/bin ]] || export PATH="$HOME/.cargo/bin:$PATH"
+  # Where rustup puts it; a shell that was opened before does not know yet.
+  command -v cargo >/dev/null || [[ ! -d $HOME/.cargo/bin ]] || export PATH="$HOME/.cargo/bin:$PATH"
   local wanted have
   wanted=$(sed -n 's/^channel = "\(.*\)"$/\1/p' rust-toolchain.toml)
   if command -v cargo >/dev/null; then

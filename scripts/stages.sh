@@ -40,6 +40,9 @@ check_shell() {
   shellcheck -x dev .ci/run tests/images/*.sh
 }
 
+# What the test runner runs under; nothing, but for the tests that need a display.
+TEST_UNDER=()
+
 # tests_in ARGS...: the test runner; nextest where it is installed, cargo test otherwise.
 tests_in() {
   if cargo nextest --version >/dev/null 2>&1; then
@@ -48,33 +51,30 @@ tests_in() {
     if [[ -z $TEST_FILTER ]]; then flags+=(--no-tests fail); else flags+=(--no-tests pass); fi
     [[ -z $TEST_STRESS ]] || flags+=(--run-ignored all)
     # shellcheck disable=SC2086 # one word or none
-    cargo nextest run "${flags[@]}" "$@" $TEST_FILTER
+    "${TEST_UNDER[@]}" cargo nextest run "${flags[@]}" "$@" $TEST_FILTER
   else
     local -a after=()
     [[ -z $TEST_STRESS ]] || after+=(--include-ignored)
     # shellcheck disable=SC2086 # one word or none
-    cargo test --locked --no-fail-fast "$@" $TEST_FILTER -- "${after[@]}"
+    "${TEST_UNDER[@]}" cargo test --locked --no-fail-fast "$@" $TEST_FILTER -- "${after[@]}"
   fi
 }
 
-# tests_of NAME RUNNER...: the test target NAME of the package slipway-tests, which must be there.
+# tests_of NAME: the test target NAME of the package slipway-tests, which must be there.
 tests_of() {
   local name=$1
-  shift
   if ! grep -q "^name = \"$name\"" tests/Cargo.toml; then
     say "tests/Cargo.toml names no test target \"$name\". It is part of the suite: restore it, or take its stage out of scripts/stages.sh."
     return 1
   fi
-  "$@" tests_in -p slipway-tests --test "$name"
+  tests_in -p slipway-tests --test "$name"
 }
 
-# tests_shown COMMAND...: under a display and a session bus of its own, so that nothing of the person's desktop is touched.
+# tests_shown NAME: the same under a display and a session bus of its own, so that nothing of the person's desktop is touched.
 tests_shown() {
-  export TEST_FILTER TEST_STRESS
-  export -f tests_in
-  # shellcheck disable=SC2016 # the inner shell expands these
-  xvfb-run --auto-servernum --server-args='-screen 0 1920x1080x24 -nolisten tcp' \
-    dbus-run-session -- bash -euo pipefail -c '"$@"' e2e "$@"
+  local -a TEST_UNDER=(env -u WAYLAND_DISPLAY xvfb-run --auto-servernum
+    --server-args='-screen 0 1920x1080x24 -nolisten tcp' dbus-run-session --)
+  tests_of "$1"
 }
 
 ui_check() { npm --prefix ui run check; }
@@ -134,7 +134,7 @@ stages_run() {
     stage ui-check ui_check
     stage ui-test ui_test
   fi
-  build_ui
+  stage ui-build build_ui
   if [[ -z $TEST_FILTER ]]; then
     stage types cargo xtask types --check
     stage clippy cargo clippy --locked --workspace --all-targets -- -D warnings
@@ -151,7 +151,7 @@ stages_run() {
     build_agent_path
     stage engine tests_of engine
     stage cli tests_of cli
-    stage e2e tests_of e2e tests_shown
+    stage e2e tests_shown e2e
   fi
   stages_summary "$began"
   exit "$stage_failed"
