@@ -9,16 +9,28 @@ DEV_STATE=${SLIPWAY_DEV_STATE:-$ROOT/.dev}
 source "$ROOT/scripts/say.sh"
 
 STANDIN_CACHE=$DEV_STATE/cache/images
-STANDIN_MIRROR=${SLIPWAY_DEBIAN_MIRROR:-http://deb.debian.org/debian}
 # Debian 13: its musl (1.2.5) is the first that runs current Node, and its Python is 3.13.
 STANDIN_SUITE=trixie
+# Counts up when this file changes what an image holds.
+STANDIN_VERSION=1
 
 # standin_docker ARGS...: docker, through sudo where only root may speak to the engine.
 standin_docker() { ${DOCKER_SUDO:+sudo} docker "$@"; }
 
-# standin_key FILE...: a short digest of the recipe's text and of this file. A changed recipe makes a new image.
+# standin_key FILE...: a short digest of the recipe's text. A changed recipe makes a new image.
 standin_key() {
-  cat "$@" "$ROOT/scripts/standin.sh" | sha256sum | cut -c1-16
+  { cat "$@" && printf '%s %s' "$STANDIN_SUITE" "$STANDIN_VERSION"; } | sha256sum | cut -c1-16
+}
+
+# standin_mirror: where Debian's packages come from: SLIPWAY_DEBIAN_MIRROR, else the mirror this machine's apt uses for
+# Debian itself, else (on Ubuntu) the one debootstrap knows.
+standin_mirror() {
+  local mirror=${SLIPWAY_DEBIAN_MIRROR:-}
+  # shellcheck disable=SC2016 # apt expands these
+  [[ -n $mirror ]] || mirror=$(apt-get indextargets --format '$(LABEL) $(SITE)' 2>/dev/null | sed -n 's/^Debian //p' | head -n 1)
+  [[ -n $mirror ]] || mirror=$(sed -n 's/^ *default_mirror //p' /usr/share/debootstrap/scripts/sid 2>/dev/null | head -n 1)
+  [[ -n $mirror ]] || die "no mirror of Debian's packages is known" "Install debootstrap, or set SLIPWAY_DEBIAN_MIRROR to a mirror's address."
+  printf '%s' "$mirror"
 }
 
 # standin_mine TAG: 0 when the tag is free or names a stand-in, 1 when it names somebody's real image.
@@ -44,11 +56,12 @@ standin_keyring() {
 # standin_debs DIR PACKAGE...: downloads Debian packages into DIR and unpacks them there into DIR/root.
 # Uses an apt of its own below the state folder; the machine's sources and lists stay as they are.
 standin_debs() {
-  local dir=$1 apt=$DEV_STATE/cache/apt-$STANDIN_SUITE keyring deb
+  local dir=$1 apt=$DEV_STATE/cache/apt-$STANDIN_SUITE keyring mirror deb
   shift
   keyring=$(standin_keyring)
+  mirror=$(standin_mirror)
   mkdir -p "$dir/root" "$apt"/{lists/partial,archives/partial,empty}
-  printf 'deb [signed-by=%s] %s %s main\n' "$keyring" "$STANDIN_MIRROR" "$STANDIN_SUITE" >"$apt/sources.list"
+  printf 'deb [signed-by=%s] %s %s main\n' "$keyring" "$mirror" "$STANDIN_SUITE" >"$apt/sources.list"
   : >"$apt/status"
   local -a options=(
     -o "Dir::Etc::SourceList=$apt/sources.list" -o "Dir::Etc::SourceParts=$apt/empty"

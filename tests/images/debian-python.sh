@@ -12,9 +12,10 @@ TAGS=(python:3.13-slim python:3.12-slim python:3.11-slim)
 as_root() { if [[ $(id -u) == 0 ]]; then "$@"; else sudo -- "$@"; fi; }
 
 make_root() { # make_root WORK: leaves WORK/root.tar
-  local work=$1 root=$1/tree
+  local work=$1 root=$1/tree mirror
+  mirror=$(standin_mirror)
   as_root debootstrap --variant=minbase --keyring="$(standin_keyring)" \
-    --include=python3,python3-venv,python3-pip,ca-certificates,bash "$STANDIN_SUITE" "$root" "$STANDIN_MIRROR"
+    --include=python3,python3-venv,python3-pip,ca-certificates,bash "$STANDIN_SUITE" "$root" "$mirror"
   as_root bash -euo pipefail -s "$root" <<'INSIDE'
 root=$1
 ln -sf python3 "$root/usr/bin/python"
