@@ -3,7 +3,7 @@
 # In: the machine. Out: an engine that answers `docker version`. Knows nothing of images or of Slipway's containers.
 
 ENGINE_STATE=$DEV_STATE/engine
-# Debian's unpatched paths; a test hands in others.
+# Where dockerd keeps its socket and pid files; a second engine for a test may have them elsewhere.
 ENGINE_RUN=${SLIPWAY_DEV_ENGINE_RUN:-/var/run}
 
 engine_answers() {
