@@ -49,14 +49,16 @@ fn place<'a>(
         nodes.insert(fold(path), (path, node));
         return Ok(());
     };
-    if other != path {
-        return Err(collision(path, other, "they differ only in case or accents"));
-    }
     match (node, there) {
-        (Node::Directory, Node::Directory) => Ok(()),
-        (Node::Directory, Node::Link) | (Node::Link, Node::Directory) => {
+        // A folder and a link: something lies, or is meant to lie, behind the link.
+        (Node::Directory, Node::Link) => {
             Err(Reason::ThroughSymlink { entry: path.into(), link: other.into() })
         }
+        (Node::Link, Node::Directory) => {
+            Err(Reason::ThroughSymlink { entry: other.into(), link: path.into() })
+        }
+        _ if other != path => Err(collision(path, other, "they differ only in case or accents")),
+        (Node::Directory, Node::Directory) => Ok(()),
         (Node::Directory, Node::File) | (Node::File, Node::Directory) => {
             Err(collision(path, other, "one is a file and one a folder"))
         }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::project::{Candidate, Project, View};
-use super::{ProjectFiles, RunPlan, node, static_site};
+use super::{ProjectFiles, RunPlan, node, procfile, python, slipway_toml, static_site};
 use crate::refusal::Refusal;
 
 const PLANS: usize = 16;
@@ -12,13 +12,14 @@ const FOLDERS: usize = 32;
 const DEPTH: usize = 2;
 const PER_LEVEL: i32 = 60;
 
-/// A language's detector. Order breaks ties.
+/// A language's detector.
 type Detect = fn(&mut View<'_, '_>) -> Result<Vec<Candidate>, Refusal>;
-const DETECTORS: &[Detect] = &[node::detect];
+/// Order breaks ties. What builds on these (Procfile, slipway.toml) or yields to them (static files) is asked after.
+const DETECTORS: &[Detect] = &[node::detect, python::detect];
 
 /// Files that make a folder worth asking about.
 const MARKS: &[&str] = &[
-    "slipway.toml",
+    slipway_toml::FILE,
     "Procfile",
     "package.json",
     "requirements.txt",
@@ -31,6 +32,8 @@ const MARKS: &[&str] = &[
     "app.py",
     "main.py",
 ];
+/// Marks that are sources, not manifests: below another project they are a part of it.
+const SOURCES: &[&str] = &["index.html", "server.js", "app.py", "main.py"];
 
 /// Folders whose projects are not what was sent.
 const NEVER: &[&str] =
@@ -43,37 +46,88 @@ const FACES: &[&str] = &["frontend", "client", "web", "app", "ui", "www", "websi
 
 pub(super) fn plans(files: &mut dyn ProjectFiles) -> Result<Vec<RunPlan>, Refusal> {
     let mut project = Project::new(files);
+    let dirs = folders(&project);
     let mut found: Vec<Candidate> = Vec::new();
     let mut fault = None;
-    for dir in folders(&project) {
-        let mut view = project.at(&dir);
-        let mut here = Vec::new();
-        for detect in DETECTORS {
-            match detect(&mut view) {
-                Ok(candidates) => here.extend(candidates),
-                Err(refusal @ Refusal::Manifest { .. }) => fault = fault.or(Some(refusal)),
-                Err(refusal) => return Err(refusal),
-            }
+    for dir in &dirs {
+        let inside_another = found.iter().any(|outer| contains(&outer.plan.workdir, dir));
+        let mut view = project.at(dir);
+        if inside_another && !MARKS.iter().any(|mark| !SOURCES.contains(mark) && view.has(mark)) {
+            continue;
         }
-        let inside_another = found.iter().any(|outer| contains(&outer.plan.workdir, &dir));
-        if dir.is_empty() || !inside_another {
-            here.extend(static_site::detect(&mut view));
+        let here = detect(&mut view, inside_another, &mut fault)?;
+        found.extend(here.into_iter().map(|candidate| placed(candidate, dir)));
+    }
+    for dir in &dirs {
+        let mut view = project.at(dir);
+        if let Some(file) = slipway_toml::read(&mut view)? {
+            let workdir = join(dir, &file.workdir());
+            let base = best(found.iter().filter(|other| other.plan.workdir == workdir));
+            let candidate = file.plan(&view, base)?;
+            found.push(placed(candidate, &workdir));
         }
-        for candidate in &mut here {
-            candidate.score += place_score(&dir);
-            dir.clone_into(&mut candidate.plan.workdir);
-            if !dir.is_empty() {
-                candidate.plan.id = format!("{}@{dir}", candidate.plan.id);
-                candidate.plan.title = format!("{} in {dir}/", candidate.plan.title);
-            }
-        }
-        found.append(&mut here);
     }
     if found.is_empty() {
         return fault.map_or(Ok(Vec::new()), Err);
     }
     found.sort_by_key(|candidate| -candidate.score);
     Ok(found.into_iter().take(PLANS).map(|candidate| candidate.plan).collect())
+}
+
+/// All plans of one folder, not yet placed. A manifest that cannot be read is remembered, and reported only if nothing
+/// else in the project can be run.
+fn detect(
+    view: &mut View<'_, '_>,
+    inside_another: bool,
+    fault: &mut Option<Refusal>,
+) -> Result<Vec<Candidate>, Refusal> {
+    let mut here = Vec::new();
+    let mut keep = |found: Result<Vec<Candidate>, Refusal>| match found {
+        Ok(candidates) => Ok(candidates),
+        Err(refusal @ Refusal::Manifest { .. }) => {
+            fault.get_or_insert(refusal);
+            Ok(Vec::new())
+        }
+        Err(refusal) => Err(refusal),
+    };
+    for detect in DETECTORS {
+        here.extend(keep(detect(view))?);
+    }
+    let procfile = procfile::detect(view, best(here.iter()));
+    here.extend(keep(procfile.map(|found| found.into_iter().collect()))?);
+    if !inside_another {
+        here.extend(static_site::detect(view));
+    }
+    Ok(here)
+}
+
+fn best<'c>(candidates: impl Iterator<Item = &'c Candidate>) -> Option<&'c RunPlan> {
+    // The first of equals: `max_by_key` would give the last.
+    candidates
+        .reduce(|best, next| if next.score > best.score { next } else { best })
+        .map(|candidate| &candidate.plan)
+}
+
+/// The candidate as a plan of the folder `dir`. What slipway.toml takes over from another plan is placed already.
+fn placed(mut candidate: Candidate, dir: &str) -> Candidate {
+    let plan = &mut candidate.plan;
+    candidate.score += place_score(dir);
+    if !dir.is_empty() {
+        plan.id = format!("{}@{dir}", plan.id);
+        if plan.workdir.is_empty() {
+            plan.title = format!("{} in {dir}/", plan.title);
+        }
+    }
+    dir.clone_into(&mut plan.workdir);
+    candidate
+}
+
+fn join(dir: &str, below: &str) -> String {
+    match (dir, below) {
+        ("", below) => below.to_owned(),
+        (dir, "") => dir.to_owned(),
+        (dir, below) => format!("{dir}/{below}"),
+    }
 }
 
 fn contains(outer: &str, inner: &str) -> bool {
