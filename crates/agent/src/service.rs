@@ -82,6 +82,14 @@ impl Agent for Service {
         Ok(Response::new(v1::SignalReply { signalled }))
     }
 
+    async fn resize(&self, request: Request<v1::ResizeRequest>) -> Reply<v1::ResizeReply> {
+        let request = request.into_inner();
+        let size = request.size.ok_or_else(|| Status::invalid_argument("a size is missing"))?;
+        let process = self.processes.get(&request.process)?;
+        process.input.resize(size).map_err(|e| Status::failed_precondition(format!("the size cannot be changed: {e}")))?;
+        Ok(Response::new(v1::ResizeReply {}))
+    }
+
     async fn processes(&self, _: Request<v1::ProcessesRequest>) -> Reply<v1::ProcessesReply> {
         Ok(Response::new(v1::ProcessesReply { processes: self.processes.list() }))
     }

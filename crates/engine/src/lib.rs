@@ -1,1 +1,30 @@
-//! engine
+//! Slipway's product core: workspaces over a Docker engine. Skins parse, call and render; everything that happens,
+//! happens here. The engine never prints and never reads the environment, the home directory or the wall clock: all of
+//! that is handed in by [`Config`].
+
+mod agent_link;
+mod api;
+mod attachment;
+mod config;
+mod deploy;
+mod docker;
+mod docker_watch;
+pub mod egress;
+mod engine;
+mod events;
+mod files;
+pub mod preview;
+mod routes;
+mod settings;
+mod shared;
+mod store;
+mod sweep;
+mod usage;
+mod workspace;
+
+pub use attachment::{AttachInput, Attachment};
+pub use config::{AgentBinary, Clock, Config, DockerHints, SystemClock};
+pub use deploy::UnpackSummary;
+pub use engine::Engine;
+pub use events::EventStream;
+pub use files::ByteStream;

@@ -138,6 +138,20 @@ pub enum PhaseName {
     Ready,
 }
 
+impl PhaseName {
+    /// Every phase, in order.
+    pub const ALL: [Self; 8] = [
+        Self::Check,
+        Self::Image,
+        Self::Claim,
+        Self::Upload,
+        Self::Install,
+        Self::Build,
+        Self::Start,
+        Self::Ready,
+    ];
+}
+
 /// How a phase stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "kebab-case")]

@@ -1,0 +1,168 @@
+//! The one connection to a container's agent: gRPC over the standard input and output of a `docker exec`. The agent
+//! is not trusted: every call has a time limit or a cancellation, every message a bound.
+
+use hyper_util::rt::TokioIo;
+use slipway_agent_api::{
+    AGENT_PATH, CONNECTION_WINDOW, PROTOCOL, STREAM_WINDOW,
+    v1::{HelloReply, HelloRequest, agent_client::AgentClient as Generated},
+};
+use slipway_wire::{Code, Problem};
+use std::{
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+use tonic::transport::{Channel, Endpoint, Uri};
+
+use crate::docker::{Docker, Duplex};
+
+/// The generated client over our channel.
+pub(crate) type AgentClient = Generated<Channel>;
+
+/// An agent that has not answered its first call by then is not well.
+const HELLO: Duration = Duration::from_secs(15);
+/// Largest message taken from an agent, bytes.
+const MOST_MESSAGE: usize = 1024 * 1024;
+
+/// A live connection.
+#[derive(Clone)]
+pub(crate) struct AgentLink {
+    /// The client; cheap to clone.
+    pub(crate) client: AgentClient,
+    /// What the agent said of itself.
+    pub(crate) hello: Arc<HelloReply>,
+    closed: CancellationToken,
+}
+
+impl AgentLink {
+    /// Ends when the connection does.
+    pub(crate) async fn closed(&self) {
+        self.closed.cancelled().await;
+    }
+
+    /// Whether the connection is gone.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.is_cancelled()
+    }
+
+    /// Connects to the agent of a running container.
+    pub(crate) async fn connect(docker: &Docker, container: &str) -> Result<Self, Problem> {
+        let duplex = docker.exec(container, &[AGENT_PATH, "connect"]).await?;
+        let errors = duplex.errors();
+        let closed = CancellationToken::new();
+        let io = Tracked { duplex, closed: closed.clone() };
+        let lost = |what: &str, detail: String| {
+            let said = errors.lock().map(|e| e.trim().to_owned()).unwrap_or_default();
+            Problem::new(Code::AgentLost, format!("The container's agent {what}."))
+                .hint("Start the workspace again; if it stays so, deploy it anew.")
+                .detail(if said.is_empty() { detail } else { said })
+        };
+        let channel = channel(io).await.map_err(|e| lost("could not be reached", e.to_string()))?;
+        let mut client = AgentClient::new(channel).max_decoding_message_size(MOST_MESSAGE);
+        let hello = timeout(HELLO, client.hello(HelloRequest { protocol: PROTOCOL }))
+            .await
+            .map_err(|_| lost("did not answer", format!("no answer in {} s", HELLO.as_secs())))?
+            .map_err(|e| lost("did not answer", e.to_string()))?
+            .into_inner();
+        if hello.protocol != PROTOCOL {
+            return Err(Problem::new(
+                Code::AgentLost,
+                format!(
+                    "The container was made by another Slipway (its agent speaks version {}).",
+                    hello.protocol
+                ),
+            )
+            .hint("Deploy the project again: the image is prepared anew by itself."));
+        }
+        Ok(Self { client, hello: Arc::new(hello), closed })
+    }
+}
+
+async fn channel(io: Tracked) -> Result<Channel, tonic::transport::Error> {
+    // One connection and no second: when it ends the whole link is made anew, by somebody who knows why.
+    let once = Arc::new(Mutex::new(Some(io)));
+    let connector = tower::service_fn(move |_: Uri| {
+        let io = once.lock().ok().and_then(|mut slot| slot.take());
+        std::future::ready(io.map(TokioIo::new).ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected)))
+    });
+    Endpoint::from_static("http://agent")
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .buffer_size(1024)
+        .connect_with_connector(connector)
+        .await
+}
+
+/// A duplex that tells when it is over.
+struct Tracked {
+    duplex: Duplex,
+    closed: CancellationToken,
+}
+
+impl Drop for Tracked {
+    fn drop(&mut self) {
+        self.closed.cancel();
+    }
+}
+
+impl AsyncRead for Tracked {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.duplex).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Tracked {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.duplex).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.duplex).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.duplex).poll_shutdown(cx)
+    }
+}
+
+/// What an agent's refusal means outside. Its text is foreign and bounded.
+pub(crate) fn agent_problem(doing: &str, status: &tonic::Status) -> Problem {
+    use tonic::Code as Grpc;
+    let text: String = status.message().chars().filter(|c| !c.is_control()).take(500).collect();
+    let code = match status.code() {
+        Grpc::NotFound => Code::NotFound,
+        Grpc::AlreadyExists => Code::AlreadyExists,
+        Grpc::InvalidArgument | Grpc::OutOfRange => Code::Invalid,
+        Grpc::FailedPrecondition | Grpc::Aborted | Grpc::PermissionDenied => Code::WrongState,
+        Grpc::ResourceExhausted => Code::Limit,
+        Grpc::Cancelled => Code::Cancelled,
+        Grpc::Unavailable | Grpc::DeadlineExceeded | Grpc::Unknown => Code::AgentLost,
+        _ => Code::Internal,
+    };
+    if code == Code::AgentLost {
+        return Problem::new(code, format!("The workspace does not answer ({doing})."))
+            .hint("It may have been stopped; start it again.")
+            .detail(text);
+    }
+    if text.is_empty() {
+        return Problem::new(code, format!("It did not work ({doing})."));
+    }
+    // The agent's sentences are written for people; only their first letter and end are ours.
+    let mut sentence: String =
+        text.chars().take(1).flat_map(char::to_uppercase).chain(text.chars().skip(1)).collect();
+    if !sentence.ends_with(['.', '!', '?']) {
+        sentence.push('.');
+    }
+    Problem::new(code, sentence)
+}

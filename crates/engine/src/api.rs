@@ -1,0 +1,452 @@
+//! The commands table, executed. Each command checks what it is given and hands it to the one who knows.
+
+use slipway_agent_api::v1::{
+    EnvironmentVariable, ExecRequest, ForgetRequest, Process as AgentProcess, ProcessesRequest,
+    SignalRequest, signal_request::Scope,
+};
+use slipway_wire::{
+    Api, Code, DeployRequest, DirectoryListing, EgressEntry, EgressRule, EngineStatus, Event, EventBody,
+    FileEntry, FileRef, FileText, Inspection, Lease, LeaseRequest, Level, Mkdir, Nothing, OpenProcess,
+    PhaseName, PhaseState, Problem, Process, ProcessRef, ProcessRole, RedeployRequest, RemoveFile,
+    RenameFile, Resize, Settings, Signal, Source, Usage, Workspace, WorkspaceId, WorkspaceRef,
+    WorkspaceRename, WorkspaceState, WriteText,
+};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError},
+    time::Instant,
+};
+
+use crate::{
+    agent_link::{AgentLink, agent_problem},
+    attachment::agent_size,
+    deploy::{Intake, app_tag, exit_view, inspect, plan_view, role_of, stop_process},
+    docker::check_image_name,
+    engine::Engine,
+    files,
+    workspace::{Driver, Origin, Record, Request, message, name, waiting},
+};
+
+/// Longest lease, seconds.
+const LONGEST_S: u64 = 30 * 24 * 3600;
+/// Workspaces one owner drives.
+const MOST_WORKSPACES: usize = 1000;
+
+impl Engine {
+    async fn inspected(&self, source: Source) -> Result<Intake, Problem> {
+        let limits = self.shared.settings.get().intake;
+        let samples = self.shared.config.samples_dir.clone();
+        let temporary = self.shared.config.data_dir.join("tmp");
+        tokio::task::spawn_blocking(move || inspect(&source, &limits, samples.as_deref(), &temporary))
+            .await
+            .map_err(|e| Problem::new(Code::Internal, format!("The check of the files broke: {e}.")))?
+    }
+
+    async fn ask(&self, id: &WorkspaceId, request: Request) -> Result<Workspace, Problem> {
+        self.handle(id)?.ask(request).await
+    }
+
+    fn link(&self, id: &WorkspaceId) -> Result<AgentLink, Problem> {
+        self.handle(id)?.agent()
+    }
+
+    /// What a request and the settings make of a new workspace.
+    fn new_record(
+        &self,
+        request: &DeployRequest,
+        intake: &Intake,
+        began: Instant,
+    ) -> Result<Record, Problem> {
+        let settings = self.shared.settings.get();
+        check_env(&request.env)?;
+        let run_plan = choose_plan(intake, request.plan.as_deref())?;
+        let title = request.name.as_deref().or(run_plan.as_ref().and_then(|plan| plan.name.as_deref()));
+        let name = match title {
+            Some(name) => name::check(name)?,
+            None => intake.name.clone(),
+        };
+        let id = name::new_id(&name, |id| {
+            self.shared.registry.get(id).is_some() || self.shared.store.deleted(id).is_ok_and(|r| r.is_some())
+        })?;
+        let image = match (&request.image, &run_plan) {
+            (Some(image), _) => image.clone(),
+            (None, Some(plan)) => plan.image.reference.clone(),
+            (None, None) => "node:24-alpine".to_owned(),
+        };
+        check_image_name(&image)?;
+        let root = check_root(request.root.as_deref())?;
+        let now_ms = self.shared.config.clock.now_ms();
+        let duration_s = request.duration_s.unwrap_or(settings.duration_s);
+        if duration_s != 0 && !(60..=LONGEST_S).contains(&duration_s) {
+            return Err(Problem::new(Code::Invalid, "A workspace lives 1 minute to 30 days, or is kept.")
+                .hint("For example `--duration 2h`, or `--duration keep`."));
+        }
+        let duration_s = (duration_s != 0).then_some(duration_s);
+        let mut phases = PhaseName::ALL.map(waiting);
+        phases[0].state = PhaseState::Done;
+        phases[0].elapsed_ms = Some(began.elapsed().as_millis() as u64);
+        let view = Workspace {
+            plan: run_plan.as_ref().map(|plan| plan_view(plan, Some(&image))),
+            id,
+            name,
+            state: WorkspaceState::Creating,
+            image,
+            phases: phases.to_vec(),
+            ready_ms: None,
+            problem: None,
+            url: None,
+            ports: Vec::new(),
+            lease: Lease { expires_at_ms: duration_s.map(|s| now_ms + s * 1000), duration_s },
+            root,
+            created_at_ms: now_ms,
+            preset: request.preset.unwrap_or(settings.preset),
+            network: request.network.unwrap_or(settings.network),
+        };
+        Ok(Record {
+            view,
+            container: None,
+            run_plan,
+            env: request.env.clone(),
+            uploaded: false,
+            app: None,
+            expired_at_ms: None,
+        })
+    }
+}
+
+fn choose_plan(intake: &Intake, wanted: Option<&str>) -> Result<Option<slipway_intake::RunPlan>, Problem> {
+    let Some(wanted) = wanted else { return Ok(intake.plans.first().cloned()) };
+    let found = intake.plans.iter().find(|plan| plan.id == wanted).cloned();
+    found.map(Some).ok_or_else(|| {
+        let known: Vec<&str> = intake.plans.iter().map(|plan| plan.id.as_str()).collect();
+        let hint = if known.is_empty() {
+            "No plan fits this project.".to_owned()
+        } else {
+            format!("There is: {}.", known.join(", "))
+        };
+        Problem::new(Code::NotFound, format!("This project has no plan {wanted:?}.")).hint(hint)
+    })
+}
+
+fn check_env(env: &BTreeMap<String, String>) -> Result<(), Problem> {
+    let size: usize = env.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if env.len() > 500 || size > 128 * 1024 {
+        return Err(Problem::new(Code::Limit, "The environment has more than 500 variables or 128 kB."));
+    }
+    for (name, value) in env {
+        let legal = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.' || c == '-';
+        if name.is_empty()
+            || name.starts_with(|c: char| c.is_ascii_digit())
+            || !name.chars().all(legal)
+            || value.contains('\0')
+        {
+            return Err(Problem::new(
+                Code::Invalid,
+                format!("{name:?} is not a variable's name, or its value holds a zero byte."),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Folders a project may not lie in: the system, or the agent, needs them as they are.
+const SYSTEM: [&str; 10] =
+    ["/.slipway", "/proc", "/sys", "/dev", "/etc", "/bin", "/sbin", "/lib", "/lib64", "/usr"];
+
+fn check_root(root: Option<&str>) -> Result<String, Problem> {
+    let Some(root) = root else { return Ok(slipway_agent_api::WORKSPACE.to_owned()) };
+    let clean = root.trim_end_matches('/');
+    let wrong = |why: &str| {
+        Err(Problem::new(Code::Invalid, format!("{root:?} cannot be the project's folder: {why}.")))
+    };
+    if !clean.starts_with('/') || clean.len() > 200 {
+        return wrong("it must be an absolute path below /");
+    }
+    if clean.split('/').skip(1).any(|part| part.is_empty() || part == "." || part == "..")
+        || clean.chars().any(char::is_control)
+    {
+        return wrong("it holds an empty, `.` or `..` part");
+    }
+    if SYSTEM.iter().any(|taken| clean == *taken || clean.starts_with(&format!("{taken}/"))) {
+        return wrong("the system needs that folder");
+    }
+    Ok(clean.to_owned())
+}
+
+fn process_view(id: &WorkspaceId, process: &AgentProcess) -> Option<Process> {
+    let words: Vec<String> = process.argv.iter().map(|a| String::from_utf8_lossy(a).into_owned()).collect();
+    let shell = matches!(words.as_slice(), [sh, c, _] if sh.ends_with("/sh") && c == "-c");
+    let command = if shell { words[2].clone() } else { words.join(" ") };
+    let bounded =
+        |text: &str, most: usize| text.chars().filter(|c| !c.is_control()).take(most).collect::<String>();
+    Some(Process {
+        id: process.process.parse().ok()?,
+        workspace: id.clone(),
+        name: bounded(&process.name, 80),
+        role: role_of(&process.tag),
+        command: bounded(&command, 1000),
+        terminal: process.pty,
+        bytes: process.bytes,
+        exit: process.exit.as_ref().map(exit_view),
+    })
+}
+
+impl Api for Engine {
+    async fn engine_status(&self, _: Nothing) -> Result<EngineStatus, Problem> {
+        Ok(self.shared.docker.first_look().await)
+    }
+
+    async fn engine_retry(&self, _: Nothing) -> Result<EngineStatus, Problem> {
+        Ok(self.shared.docker.retry().await)
+    }
+
+    async fn settings_get(&self, _: Nothing) -> Result<Settings, Problem> {
+        Ok(self.shared.settings.get())
+    }
+
+    async fn settings_set(&self, settings: Settings) -> Result<Settings, Problem> {
+        // Checks the patterns too; put back when the rest is refused.
+        let before = self.shared.settings.get();
+        self.shared.policy.set_global(&settings.allow_hosts, settings.ask_hosts)?;
+        match self.shared.settings.set(settings) {
+            Ok(settings) => {
+                if settings.docker_host != before.docker_host {
+                    self.shared.docker.settings_changed();
+                }
+                self.shared.bus.publish(None, EventBody::Settings(Box::new(settings.clone())));
+                Ok(settings)
+            }
+            Err(problem) => {
+                self.shared.policy.set_global(&before.allow_hosts, before.ask_hosts)?;
+                Err(problem)
+            }
+        }
+    }
+
+    async fn intake_inspect(&self, source: Source) -> Result<Inspection, Problem> {
+        let intake = self.inspected(source).await?;
+        let plans = intake.plans.iter().map(|plan| plan_view(plan, None)).collect::<Vec<_>>();
+        let unknown = plans.is_empty().then_some(intake.unknown);
+        Ok(Inspection { files: intake.files, bytes: intake.bytes, plans, unknown })
+    }
+
+    async fn workspace_deploy(&self, request: DeployRequest) -> Result<Workspace, Problem> {
+        let began = Instant::now();
+        let intake = Arc::new(self.inspected(request.source.clone()).await?);
+        if let Some(id) = &request.replace {
+            return self.ask(id, Request::Replace(intake)).await;
+        }
+        if self.shared.registry.all().len() >= MOST_WORKSPACES {
+            return Err(Problem::new(
+                Code::Limit,
+                format!("There are {MOST_WORKSPACES} workspaces already."),
+            )
+            .hint("Delete some first."));
+        }
+        // Said now rather than by a workspace that can only fail.
+        self.shared.docker.first_look().await;
+        self.shared.docker.current()?;
+        let record = self.new_record(&request, &intake, began)?;
+        let view = record.view.clone();
+        // The intention is on disk before anything exists.
+        self.shared.store.save(&record)?;
+        Driver::spawn(&self.shared, record, Origin::Deploy { intake, began });
+        Ok(view)
+    }
+
+    async fn workspace_redeploy(&self, request: RedeployRequest) -> Result<Workspace, Problem> {
+        self.ask(&request.id, Request::Redeploy { from: request.from, command: request.command }).await
+    }
+
+    async fn workspace_list(&self, _: Nothing) -> Result<Vec<Workspace>, Problem> {
+        let mut all: Vec<Workspace> =
+            self.shared.registry.all().iter().map(crate::workspace::Handle::view).collect();
+        all.sort_by(|a, b| b.created_at_ms.cmp(&a.created_at_ms).then_with(|| a.id.cmp(&b.id)));
+        Ok(all)
+    }
+
+    async fn workspace_status(&self, request: WorkspaceRef) -> Result<Workspace, Problem> {
+        match self.handle(&request.id) {
+            Ok(handle) => Ok(handle.view()),
+            Err(unknown) => self.shared.store.deleted(&request.id)?.map(|record| record.view).ok_or(unknown),
+        }
+    }
+
+    async fn workspace_stop(&self, request: WorkspaceRef) -> Result<Workspace, Problem> {
+        self.ask(&request.id, Request::Stop).await
+    }
+
+    async fn workspace_start(&self, request: WorkspaceRef) -> Result<Workspace, Problem> {
+        self.ask(&request.id, Request::Start).await
+    }
+
+    async fn workspace_cancel(&self, request: WorkspaceRef) -> Result<Workspace, Problem> {
+        self.ask(&request.id, Request::Cancel).await
+    }
+
+    async fn workspace_remove(&self, request: WorkspaceRef) -> Result<Workspace, Problem> {
+        self.ask(&request.id, Request::Remove).await
+    }
+
+    async fn workspace_rename(&self, request: WorkspaceRename) -> Result<Workspace, Problem> {
+        self.ask(&request.id, Request::Rename(name::check(&request.name)?)).await
+    }
+
+    async fn workspace_lease(&self, request: LeaseRequest) -> Result<Workspace, Problem> {
+        self.ask(&request.id, Request::Lease(request.change)).await
+    }
+
+    async fn workspace_usage(&self, request: WorkspaceRef) -> Result<Usage, Problem> {
+        let link = self.link(&request.id)?;
+        self.usage.measure(&request.id, link.client).await
+    }
+
+    async fn workspace_messages(&self, request: WorkspaceRef) -> Result<Vec<Event>, Problem> {
+        self.shared.store.messages(&request.id)
+    }
+
+    async fn process_list(&self, request: WorkspaceRef) -> Result<Vec<Process>, Problem> {
+        let Some(link) = self.handle(&request.id)?.link() else { return Ok(Vec::new()) };
+        let reply = link.client.clone().processes(ProcessesRequest {}).await;
+        let reply = reply.map_err(|s| agent_problem("listing programs", &s))?.into_inner();
+        Ok(reply.processes.iter().take(1000).filter_map(|p| process_view(&request.id, p)).collect())
+    }
+
+    async fn process_open(&self, request: OpenProcess) -> Result<Process, Problem> {
+        check_env(&request.env)?;
+        let handle = self.handle(&request.id)?;
+        let link = handle.agent()?;
+        let pty = request.terminal.map(agent_size).transpose()?;
+        let role = if pty.is_some() { ProcessRole::Terminal } else { ProcessRole::Exec };
+        let argv: Vec<bytes::Bytes> =
+            request.argv.iter().map(|a| bytes::Bytes::copy_from_slice(a.as_bytes())).collect();
+        let shell = link.hello.shell.rsplit('/').next().unwrap_or("sh").to_owned();
+        let fallback = request.argv.first().map_or(shell, |p| p.rsplit('/').next().unwrap_or(p).to_owned());
+        let cwd = request.cwd.unwrap_or_else(|| handle.view().root);
+        let exec = ExecRequest {
+            argv: argv.clone(),
+            cwd: bytes::Bytes::copy_from_slice(cwd.as_bytes()),
+            env: request
+                .env
+                .iter()
+                .map(|(name, value)| EnvironmentVariable { name: name.clone(), value: value.clone() })
+                .collect(),
+            pty,
+            name: request
+                .name
+                .clone()
+                .unwrap_or(fallback)
+                .chars()
+                .filter(|c| !c.is_control())
+                .take(80)
+                .collect(),
+            stdin: request.stdin,
+            tag: app_tag(role),
+        };
+        let name = exec.name.clone();
+        let started = link.client.clone().exec(exec).await;
+        let started = started.map_err(|s| agent_problem("starting the program", &s))?.into_inner();
+        let process = Process {
+            id: started.process.parse()?,
+            workspace: request.id.clone(),
+            name,
+            role,
+            command: if request.argv.is_empty() { link.hello.shell.clone() } else { request.argv.join(" ") },
+            terminal: request.terminal.is_some(),
+            bytes: 0,
+            exit: None,
+        };
+        self.shared.bus.publish(Some(&request.id), EventBody::Process(process.clone()));
+        Ok(process)
+    }
+
+    async fn process_resize(&self, request: Resize) -> Result<Nothing, Problem> {
+        let link = self.link(&request.id)?;
+        let size = agent_size(request.size)?;
+        let resize =
+            slipway_agent_api::v1::ResizeRequest { process: request.process.to_string(), size: Some(size) };
+        link.client
+            .clone()
+            .resize(resize)
+            .await
+            .map_err(|s| agent_problem("changing the terminal's size", &s))?;
+        Ok(Nothing {})
+    }
+
+    async fn process_signal(&self, request: Signal) -> Result<Nothing, Problem> {
+        if !(1..=64).contains(&request.signal) {
+            return Err(Problem::new(Code::Invalid, format!("{} is not a signal's number.", request.signal)));
+        }
+        let scope = if request.tree { Scope::Tree } else { Scope::Foreground };
+        let signal = SignalRequest {
+            process: request.process.to_string(),
+            signal: request.signal,
+            scope: scope.into(),
+        };
+        let link = self.link(&request.id)?;
+        link.client.clone().signal(signal).await.map_err(|s| agent_problem("sending a signal", &s))?;
+        Ok(Nothing {})
+    }
+
+    async fn process_close(&self, request: ProcessRef) -> Result<Nothing, Problem> {
+        let link = self.link(&request.id)?;
+        stop_process(&link, &request.process).await?;
+        let forget = ForgetRequest { process: request.process.to_string() };
+        link.client.clone().forget(forget).await.map_err(|s| agent_problem("closing the terminal", &s))?;
+        Ok(Nothing {})
+    }
+
+    async fn file_list(&self, request: FileRef) -> Result<DirectoryListing, Problem> {
+        files::list(self.link(&request.id)?.client, &request.path).await
+    }
+
+    async fn file_stat(&self, request: FileRef) -> Result<FileEntry, Problem> {
+        files::stat(self.link(&request.id)?.client, &request.path).await
+    }
+
+    async fn file_read(&self, request: FileRef) -> Result<FileText, Problem> {
+        files::read_text(self.link(&request.id)?.client, &request.path).await
+    }
+
+    async fn file_write(&self, request: WriteText) -> Result<FileEntry, Problem> {
+        let link = self.link(&request.id)?;
+        let text = bytes::Bytes::from(request.text);
+        let size = text.len() as u64;
+        let once = futures_util::stream::once(std::future::ready(Ok(text)));
+        files::write(link.client, &request.path, None, size, request.if_modified_ms, Box::pin(once)).await
+    }
+
+    async fn file_remove(&self, request: RemoveFile) -> Result<Nothing, Problem> {
+        files::remove(self.link(&request.id)?.client, &request.path, request.recursive).await?;
+        Ok(Nothing {})
+    }
+
+    async fn file_rename(&self, request: RenameFile) -> Result<Nothing, Problem> {
+        files::rename(self.link(&request.id)?.client, &request.from, &request.to).await?;
+        Ok(Nothing {})
+    }
+
+    async fn file_mkdir(&self, request: Mkdir) -> Result<Nothing, Problem> {
+        files::mkdir(self.link(&request.id)?.client, &request.path).await?;
+        Ok(Nothing {})
+    }
+
+    async fn network_list(&self, request: WorkspaceRef) -> Result<Vec<EgressEntry>, Problem> {
+        self.handle(&request.id)?;
+        let all = self.shared.egress.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(all.get(&request.id).map(|entries| entries.iter().cloned().collect()).unwrap_or_default())
+    }
+
+    async fn network_decide(&self, rule: EgressRule) -> Result<Nothing, Problem> {
+        self.handle(&rule.id)?;
+        self.shared.policy.decide(&rule.id, &rule)?;
+        let host = crate::workspace::sentence(&rule.host);
+        let text = match (rule.allow, rule.once) {
+            (true, true) => format!("**{host}** may be reached once"),
+            (true, false) => format!("**{host}** may be reached by this workspace"),
+            (false, _) => format!("**{host}** is blocked for this workspace"),
+        };
+        self.shared.say(&rule.id, message(Level::Info, text));
+        Ok(Nothing {})
+    }
+}

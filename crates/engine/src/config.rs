@@ -1,0 +1,73 @@
+//! Everything the engine may not find out by itself: paths, the clock, where Docker may be, what to put in images.
+//! Skins read the environment and hand it in here.
+
+use std::{path::PathBuf, sync::Arc, time::SystemTime};
+
+/// A static agent for one processor architecture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentBinary {
+    /// Docker's name of the architecture: `amd64`, `arm64`.
+    pub arch: String,
+    /// The file.
+    pub path: PathBuf,
+}
+
+/// Where to look for a Docker engine. Read from the environment by the caller.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DockerHints {
+    /// `DOCKER_HOST`.
+    pub docker_host: Option<String>,
+    /// `DOCKER_CONTEXT`.
+    pub context: Option<String>,
+    /// `DOCKER_CONFIG`, or `~/.docker`.
+    pub config_dir: Option<PathBuf>,
+    /// The user's home directory.
+    pub home: Option<PathBuf>,
+    /// `XDG_RUNTIME_DIR`.
+    pub runtime_dir: Option<PathBuf>,
+    /// The user's numeric id; 0 where there is none.
+    pub uid: u32,
+}
+
+/// Wall clock. Tests hand in one that jumps.
+pub trait Clock: Send + Sync {
+    /// Unix time in milliseconds.
+    fn now_ms(&self) -> u64;
+}
+
+/// The machine's own clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now_ms(&self) -> u64 {
+        SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// How an engine is opened.
+#[derive(Clone)]
+pub struct Config {
+    /// Ours alone; exists, mode 0700. The caller holds its lock.
+    pub data_dir: PathBuf,
+    /// Settings as TOML; may be absent or read-only.
+    pub settings_file: PathBuf,
+    /// The bundled samples.
+    pub samples_dir: Option<PathBuf>,
+    /// The agents we have, one per architecture.
+    pub agents: Vec<AgentBinary>,
+    /// What this machine trusts, PEM.
+    pub certificates: Option<Vec<u8>>,
+    /// Where Docker may be.
+    pub docker: DockerHints,
+    /// The HTTP proxy this machine itself is behind, `http://host:port`.
+    pub proxy: Option<String>,
+    /// Private networks (CIDR) that names on the allowlist may resolve into: a company's package mirror.
+    pub trusted_networks: Vec<String>,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// A fixed loopback port for previews; else the last one used, else any.
+    pub gateway_port: Option<u16>,
+}

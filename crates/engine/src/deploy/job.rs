@@ -1,0 +1,393 @@
+//! The deploy job: the phases from an image to a started program, told to the driver as they happen. It decides
+//! nothing about the workspace's state, and what it has made when it ends is known to the driver.
+
+use slipway_agent_api::{
+    AGENT_PATH,
+    v1::{SignalRequest, signal_request::Scope},
+};
+use slipway_intake::{RunPlan, Start, Step};
+use slipway_wire::{Code, Level, MessageAction, PhaseName, Problem, ProcessExit, ProcessId, ProcessRole};
+use std::{sync::Arc, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Intake, run,
+    run::{Command, ended},
+    upload,
+};
+use crate::{
+    agent_link::AgentLink,
+    docker::{ContainerSpec, Docker, Labels, Prepared},
+    shared::Shared,
+    workspace::{PhaseChange, Record, Update, Updates, bytes, message, sentence, took},
+};
+
+/// Where the agent serves static files; the next free port when it is taken.
+const STATIC_PORT: u16 = 8080;
+
+/// What package managers say when a lockfile does not fit its manifest. Only then is the plan's fallback right: any
+/// other failure would only fail twice.
+const LOCKFILE_BEHIND: [&str; 5] = [
+    "npm ci",
+    "ERR_PNPM_OUTDATED_LOCKFILE",
+    "YN0028",
+    "lockfile needs to be updated",
+    "lockfile had changes",
+];
+
+/// One run through the phases.
+pub(crate) struct Job {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) updates: Updates,
+    pub(crate) cancel: CancellationToken,
+    /// The workspace as it was when the job began.
+    pub(crate) record: Record,
+    /// The container's agent, when the container runs already.
+    pub(crate) link: Option<AgentLink>,
+    /// New files to send.
+    pub(crate) intake: Option<Arc<Intake>>,
+    /// The first phase to run.
+    pub(crate) from: PhaseName,
+}
+
+type Failed = (PhaseName, Problem);
+
+fn at<T>(phase: PhaseName, result: Result<T, Problem>) -> Result<T, Failed> {
+    result.map_err(|problem| (phase, problem))
+}
+
+impl Job {
+    /// Runs to the end and tells how it went as the last update.
+    pub(crate) async fn run(mut self) {
+        let result = self.phases().await;
+        self.updates.tell(Update::Ended(result)).await;
+    }
+
+    async fn phases(&mut self) -> Result<(), Failed> {
+        let link = match (self.link.clone(), self.record.container.clone()) {
+            (Some(link), _) => link,
+            (None, Some(container)) => self.resume(&container).await?,
+            (None, None) => {
+                let image = self.image().await?;
+                self.claim(&image).await?
+            }
+        };
+        if let Some(intake) = self.intake.clone() {
+            self.upload(&link, &intake).await?;
+        }
+        let Some(plan) = self.record.run_plan.clone() else {
+            let text = self
+                .intake
+                .as_ref()
+                .map_or_else(|| "Nothing here looks like a project.".to_owned(), |i| i.unknown.clone());
+            let problem = Problem::new(Code::NoProject, text)
+                .hint("Open a shell and look around, or add a slipway.toml that says how to start it.");
+            return Err((PhaseName::Start, problem));
+        };
+        if self.from <= PhaseName::Install {
+            self.install(&link, &plan).await?;
+        }
+        if self.from <= PhaseName::Build {
+            self.build(&link, &plan).await?;
+        }
+        self.start(&link, &plan).await
+    }
+
+    async fn begin(&self, phase: PhaseName, detail: Option<String>, command: Option<String>) {
+        self.updates.tell(Update::Phase(phase, PhaseChange::Begin { detail, command })).await;
+    }
+
+    async fn done(&self, phase: PhaseName, detail: Option<String>) {
+        self.updates.tell(Update::Phase(phase, PhaseChange::Done { detail })).await;
+    }
+
+    async fn skip(&self, phase: PhaseName) {
+        self.updates.tell(Update::Phase(phase, PhaseChange::Skip)).await;
+    }
+
+    /// Something to tell progress with, of which the latest is enough.
+    fn progress(&self, phase: PhaseName) -> impl Fn(Option<String>, u64, u64) + Send + 'static {
+        let updates = self.updates.clone();
+        move |detail, done, total| {
+            updates.tell_if_room(Update::Phase(phase, PhaseChange::Progress { detail, done, total }));
+        }
+    }
+
+    /// Waits for `work`, or gives up when the deploy is cancelled. Only for work that leaves nothing behind when it is
+    /// dropped.
+    async fn unless_cancelled<T>(
+        &self,
+        work: impl Future<Output = Result<T, Problem>>,
+    ) -> Result<T, Problem> {
+        self.cancel.run_until_cancelled(work).await.unwrap_or_else(|| Err(cancelled()))
+    }
+
+    fn docker(&self) -> Result<Docker, Problem> {
+        self.shared.docker.current()
+    }
+
+    async fn image(&self) -> Result<Prepared, Failed> {
+        let phase = PhaseName::Image;
+        let name = self.record.view.image.clone();
+        self.begin(phase, Some(format!("Looking for {name}")), None).await;
+        let docker = at(phase, self.docker())?;
+        let base = match at(phase, docker.image(&name).await)? {
+            Some(base) => base,
+            None => {
+                self.begin(phase, Some(format!("Pulling {name}")), None).await;
+                let tell = self.progress(phase);
+                let pulled = name.clone();
+                let pull = docker.pull(&name, move |p| {
+                    let detail = format!("Pulling {pulled}: layer {} of {}", p.layers_done, p.layers);
+                    tell(Some(detail), p.done, p.total);
+                });
+                at(phase, self.unless_cancelled(pull).await)?;
+                let missing =
+                    || Problem::new(Code::ImageNotFound, format!("{name} was pulled and is not there."));
+                at(phase, at(phase, docker.image(&name).await)?.ok_or_else(missing))?
+            }
+        };
+        let trust = self.shared.settings.get().trust_host_certificates;
+        let prepared = at(phase, docker.prepare(&self.shared.agents, &name, &base, trust).await)?;
+        self.done(phase, prepared.fresh.then(|| format!("Prepared {name} for the first time"))).await;
+        Ok(prepared)
+    }
+
+    async fn claim(&mut self, image: &Prepared) -> Result<AgentLink, Failed> {
+        let phase = PhaseName::Claim;
+        self.begin(phase, None, None).await;
+        let view = &self.record.view;
+        let spec = ContainerSpec {
+            labels: Labels {
+                instance: self.shared.instance.clone(),
+                workspace: Some(view.id.clone()),
+                role: "workspace",
+            },
+            image: image.image.clone(),
+            preset: view.preset,
+            network: view.network,
+            root: view.root.clone(),
+            certificates: image.certificates,
+        };
+        if self.cancel.is_cancelled() {
+            return Err((phase, cancelled()));
+        }
+        let docker = at(phase, self.docker())?;
+        let container = at(phase, docker.create(&spec).await)?;
+        // Known to the driver before anything else can go wrong.
+        self.updates.tell(Update::Container(container.clone())).await;
+        self.record.container = Some(container.clone());
+        at(phase, docker.start(&container).await)?;
+        let link = at(phase, AgentLink::connect(&docker, &container).await)?;
+        self.updates.tell(Update::Link(link.clone())).await;
+        self.done(phase, None).await;
+        Ok(link)
+    }
+
+    /// Starts and connects a container that is there.
+    async fn resume(&self, container: &str) -> Result<AgentLink, Failed> {
+        let phase = PhaseName::Claim;
+        self.begin(phase, Some("Starting the container again".to_owned()), None).await;
+        let docker = at(phase, self.docker())?;
+        at(phase, docker.start(container).await)?;
+        let link = at(phase, AgentLink::connect(&docker, container).await)?;
+        self.updates.tell(Update::Link(link.clone())).await;
+        self.done(phase, None).await;
+        Ok(link)
+    }
+
+    async fn upload(&self, link: &AgentLink, intake: &Intake) -> Result<(), Failed> {
+        let phase = PhaseName::Upload;
+        let detail = format!("{} files, {}", intake.files, bytes(intake.bytes));
+        self.begin(phase, Some(detail.clone()), None).await;
+        let began = Instant::now();
+        let chunks = at(phase, upload::chunks(&intake.file, intake.size))?;
+        let root = self.record.view.root.clone();
+        let (tell, shown) = (self.progress(phase), detail.clone());
+        let tell = move |done, total| tell(Some(shown.clone()), done, total);
+        let work = upload::unpack(link.client.clone(), &root, intake.size, &intake.limits, chunks, tell);
+        let summary = at(phase, self.unless_cancelled(work).await)?;
+        self.updates.tell(Update::Uploaded).await;
+        self.done(phase, Some(detail.clone())).await;
+        let files = if summary.files == 1 { "1 file".to_owned() } else { format!("{} files", summary.files) };
+        let text = format!("Unpacked **{files}** ({}) into `{}`", bytes(summary.bytes), sentence(&root));
+        let mut said = message(Level::Ok, text);
+        said.aside = Some(took(began.elapsed()));
+        self.updates.tell(Update::Say(said)).await;
+        if let Some(plan) = &self.record.run_plan {
+            let mut said = message(Level::Ok, format!("This is a **{}** project", sentence(&plan.title)));
+            said.detail = Some(plan.why.clone());
+            said.actions = vec![MessageAction::ShowPlan];
+            self.updates.tell(Update::Say(said)).await;
+        }
+        Ok(())
+    }
+
+    fn command(&self, name: &str, role: ProcessRole, plan: &RunPlan, step: &Step) -> Command {
+        let argv = match &step.shell {
+            Some(line) => vec!["/bin/sh".to_owned(), "-c".to_owned(), line.clone()],
+            None => step.argv.clone(),
+        };
+        let mut cwd = self.record.view.root.clone();
+        for part in [plan.workdir.as_str(), step.cwd.as_deref().unwrap_or_default()] {
+            if !part.is_empty() {
+                cwd = format!("{}/{part}", cwd.trim_end_matches('/'));
+            }
+        }
+        let mut env = plan.env.clone();
+        env.extend(self.record.env.clone());
+        Command { name: name.to_owned(), role, argv, cwd, env }
+    }
+
+    /// Runs a command of a phase to its end.
+    async fn to_its_end(
+        &self,
+        phase: PhaseName,
+        link: &AgentLink,
+        command: &Command,
+    ) -> Result<(ProcessExit, String), Problem> {
+        let process = run::start(link, command).await?;
+        self.updates.tell(Update::Phase(phase, PhaseChange::Process(process.clone()))).await;
+        tokio::select! {
+            ended = run::follow(link, &process) => ended,
+            () = self.cancel.cancelled() => {
+                stop_process(link, &process).await?;
+                Err(cancelled())
+            }
+        }
+    }
+
+    async fn install(&self, link: &AgentLink, plan: &RunPlan) -> Result<(), Failed> {
+        let phase = PhaseName::Install;
+        let Some(step) = &plan.install else {
+            self.skip(phase).await;
+            return Ok(());
+        };
+        self.begin(phase, None, Some(step.display())).await;
+        let command = self.command("install", ProcessRole::Install, plan, step);
+        let (mut exit, mut tail) = at(phase, self.to_its_end(phase, link, &command).await)?;
+        let mut used = step;
+        if exit.code != Some(0) {
+            if let Some(fallback) = &plan.fallback_install {
+                if LOCKFILE_BEHIND.iter().any(|words| tail.contains(words)) {
+                    let text = format!(
+                        "The lockfile does not fit the manifest: running `{}` instead of `{}`",
+                        sentence(&fallback.display()),
+                        sentence(&step.display())
+                    );
+                    self.updates.tell(Update::Say(message(Level::Warning, text))).await;
+                    self.begin(phase, None, Some(fallback.display())).await;
+                    let command = self.command("install", ProcessRole::Install, plan, fallback);
+                    (exit, tail) = at(phase, self.to_its_end(phase, link, &command).await)?;
+                    used = fallback;
+                }
+            }
+        }
+        if exit.code != Some(0) {
+            let text = format!("`{}` {}.", sentence(&used.display()), ended(exit));
+            let problem = Problem::new(Code::InstallFailed, text)
+                .hint("Read the end of its output; edit the command and retry, or open a shell and look.")
+                .detail(tail);
+            return Err((phase, problem));
+        }
+        if used != step {
+            self.updates.tell(Update::Installed(used.display())).await;
+        }
+        self.done(phase, None).await;
+        Ok(())
+    }
+
+    async fn build(&self, link: &AgentLink, plan: &RunPlan) -> Result<(), Failed> {
+        let phase = PhaseName::Build;
+        let Some(step) = &plan.build else {
+            self.skip(phase).await;
+            return Ok(());
+        };
+        self.begin(phase, None, Some(step.display())).await;
+        let command = self.command("build", ProcessRole::Build, plan, step);
+        let (exit, tail) = at(phase, self.to_its_end(phase, link, &command).await)?;
+        if exit.code != Some(0) {
+            let problem =
+                Problem::new(Code::BuildFailed, format!("`{}` {}.", sentence(&step.display()), ended(exit)))
+                    .hint("Read the end of its output; edit the command and retry, or open a shell and look.")
+                    .detail(tail);
+            return Err((phase, problem));
+        }
+        self.done(phase, None).await;
+        Ok(())
+    }
+
+    async fn start(&self, link: &AgentLink, plan: &RunPlan) -> Result<(), Failed> {
+        let phase = PhaseName::Start;
+        let (command, shown) = match &plan.start {
+            Start::Command(step) => {
+                (self.command(&app_name(plan), ProcessRole::App, plan, step), step.display())
+            }
+            Start::Static { dir, spa } => {
+                let mut argv = vec![AGENT_PATH.to_owned(), "static".to_owned(), "--root".to_owned()];
+                argv.push(if dir.is_empty() { ".".to_owned() } else { dir.clone() });
+                argv.extend(["--port".to_owned(), plan.port.unwrap_or(STATIC_PORT).to_string()]);
+                if *spa {
+                    argv.push("--spa".to_owned());
+                }
+                let command = self.command("site", ProcessRole::App, plan, &Step::argv(argv));
+                (command, format!("serve {}", if dir.is_empty() { "the project's folder" } else { dir }))
+            }
+        };
+        if self.cancel.is_cancelled() {
+            return Err((phase, cancelled()));
+        }
+        self.begin(phase, None, Some(shown)).await;
+        let process = at(phase, run::start(link, &command).await)?;
+        self.updates.tell(Update::Phase(phase, PhaseChange::Process(process.clone()))).await;
+        // The driver follows the program from here on; Ready is for the socket table to say.
+        self.updates.tell(Update::App(process)).await;
+        for extra in &plan.processes {
+            let command = self.command(&extra.name, ProcessRole::App, plan, &extra.step);
+            at(phase, run::start(link, &command).await)?;
+        }
+        self.done(phase, None).await;
+        Ok(())
+    }
+}
+
+/// The tab's name: `dev` for `npm run dev`, the program's own name otherwise.
+fn app_name(plan: &RunPlan) -> String {
+    let Start::Command(step) = &plan.start else { return "site".to_owned() };
+    let words: Vec<&str> = step.argv.iter().map(String::as_str).collect();
+    let name = match words.as_slice() {
+        [_, "run", script, ..] => script,
+        [_, "start", ..] => "start",
+        [program, ..] => program.rsplit('/').next().unwrap_or(program),
+        [] => "app",
+    };
+    name.chars().filter(|c| !c.is_control()).take(24).collect()
+}
+
+fn cancelled() -> Problem {
+    Problem::new(Code::Cancelled, "The deploy was cancelled.")
+        .hint("What is there already stays for a look; retry when you like.")
+}
+
+/// Ends a process and all it started: politely, and after three seconds not.
+pub(crate) async fn stop_process(link: &AgentLink, process: &ProcessId) -> Result<(), Problem> {
+    const TERM: i32 = 15;
+    const KILL: i32 = 9;
+    let signal = |signal| SignalRequest { process: process.to_string(), signal, scope: Scope::Tree.into() };
+    let sent = link.client.clone().signal(signal(TERM)).await;
+    let gone =
+        |s: &tonic::Status| matches!(s.code(), tonic::Code::NotFound | tonic::Code::FailedPrecondition);
+    match sent {
+        Err(status) if gone(&status) => return Ok(()),
+        Err(status) => return Err(crate::agent_link::agent_problem("ending a program", &status)),
+        Ok(_) => {}
+    }
+    let polite = tokio::time::timeout(std::time::Duration::from_secs(3), run::follow(link, process)).await;
+    if polite.is_ok() {
+        return Ok(());
+    }
+    match link.client.clone().signal(signal(KILL)).await {
+        Err(status) if !gone(&status) => Err(crate::agent_link::agent_problem("ending a program", &status)),
+        _ => Ok(()),
+    }
+}

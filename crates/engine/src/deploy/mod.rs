@@ -1,0 +1,13 @@
+//! Deploying: what a zip or folder holds, and the phases that bring it to life.
+
+mod intake;
+mod job;
+mod run;
+mod tail;
+mod upload;
+
+pub(crate) use intake::{Intake, inspect, plan_view};
+pub(crate) use job::{Job, stop_process};
+pub(crate) use run::{app_tag, exit_view, role_of, watch_app};
+pub use upload::UnpackSummary;
+pub(crate) use upload::unpack;

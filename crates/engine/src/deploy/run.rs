@@ -1,0 +1,128 @@
+//! Running one command in a workspace and following it to its end.
+
+use slipway_agent_api::v1::{
+    AttachOpen, AttachRequest, EnvironmentVariable, ExecRequest, Exit, WindowSize, attach_reply::Event,
+    attach_request::Part,
+};
+use slipway_wire::{Code, Problem, ProcessExit, ProcessId, ProcessRole};
+use std::collections::BTreeMap;
+
+use super::tail::Tail;
+use crate::{
+    agent_link::{AgentLink, agent_problem},
+    workspace::{Update, Updates},
+};
+
+/// What a transcript is as wide as before anybody looks at it.
+const SIZE: WindowSize = WindowSize { columns: 120, rows: 32 };
+
+/// One command of a plan.
+pub(super) struct Command {
+    pub(super) name: String,
+    pub(super) role: ProcessRole,
+    pub(super) argv: Vec<String>,
+    pub(super) cwd: String,
+    pub(super) env: BTreeMap<String, String>,
+}
+
+/// How the agent is told what a process is for.
+pub(crate) fn app_tag(role: ProcessRole) -> String {
+    format!("{role:?}").to_lowercase()
+}
+
+/// What a process is for, from its tag.
+pub(crate) fn role_of(tag: &str) -> ProcessRole {
+    [ProcessRole::Install, ProcessRole::Build, ProcessRole::App, ProcessRole::Terminal]
+        .into_iter()
+        .find(|&role| app_tag(role) == tag)
+        .unwrap_or(ProcessRole::Exec)
+}
+
+/// Starts a command with a terminal of its own.
+pub(super) async fn start(link: &AgentLink, command: &Command) -> Result<ProcessId, Problem> {
+    let request = ExecRequest {
+        argv: command.argv.iter().map(|a| bytes::Bytes::copy_from_slice(a.as_bytes())).collect(),
+        cwd: bytes::Bytes::copy_from_slice(command.cwd.as_bytes()),
+        env: command
+            .env
+            .iter()
+            .map(|(name, value)| EnvironmentVariable { name: name.clone(), value: value.clone() })
+            .collect(),
+        pty: Some(SIZE),
+        name: command.name.clone(),
+        stdin: false,
+        tag: app_tag(command.role),
+    };
+    let started = link.client.clone().exec(request).await;
+    let started = started.map_err(|s| agent_problem(&format!("starting {}", command.name), &s))?.into_inner();
+    started.process.parse()
+}
+
+/// Follows a process to its end: how it ended, and the last lines it wrote.
+pub(super) async fn follow(link: &AgentLink, process: &ProcessId) -> Result<(ProcessExit, String), Problem> {
+    let doing = "following a program";
+    let open = AttachOpen { process: process.to_string(), offset: 0, lossless: false };
+    // The request stream stays open for as long as we listen: its end would mean end of input.
+    let (keep_open, requests) = tokio::sync::mpsc::channel(1);
+    keep_open
+        .send(AttachRequest { part: Some(Part::Open(open)) })
+        .await
+        .map_err(|_| Problem::new(Code::Internal, "A program could not be followed."))?;
+    let requests = tokio_stream::wrappers::ReceiverStream::new(requests);
+    let stream = link.client.clone().attach(requests).await;
+    let mut stream = stream.map_err(|s| agent_problem(doing, &s))?.into_inner();
+    let mut tail = Tail::default();
+    while let Some(reply) = stream.message().await.map_err(|s| agent_problem(doing, &s))? {
+        match reply.event {
+            Some(Event::Output(output)) => tail.push(&output.data),
+            Some(Event::Exit(exit)) => return Ok((exit_view(&exit), tail.text())),
+            Some(Event::Gap(_)) | None => {}
+        }
+    }
+    Err(Problem::new(Code::AgentLost, "The container stopped answering."))
+}
+
+/// An exit as skins see it.
+pub(crate) fn exit_view(exit: &Exit) -> ProcessExit {
+    if exit.signal == 0 {
+        ProcessExit { code: Some(exit.code), signal: None }
+    } else {
+        ProcessExit { code: None, signal: Some(exit.signal) }
+    }
+}
+
+/// `ended with code 1`, `was ended by signal 9 (KILL)`.
+pub(super) fn ended(exit: ProcessExit) -> String {
+    match (exit.code, exit.signal) {
+        (Some(code), _) => format!("ended with code {code}"),
+        (None, Some(signal)) => match signal_name(signal) {
+            Some(name) => format!("was ended by signal {signal} ({name})"),
+            None => format!("was ended by signal {signal}"),
+        },
+        (None, None) => "ended".to_owned(),
+    }
+}
+
+fn signal_name(signal: i32) -> Option<&'static str> {
+    const NAMES: [(i32, &str); 9] = [
+        (1, "HUP"),
+        (2, "INT"),
+        (3, "QUIT"),
+        (4, "ILL"),
+        (6, "ABRT"),
+        (8, "FPE"),
+        (9, "KILL"),
+        (11, "SEGV"),
+        (15, "TERM"),
+    ];
+    NAMES.iter().find(|(n, _)| *n == signal).map(|(_, name)| *name)
+}
+
+/// Follows the program for as long as it runs and tells the driver when it ends.
+pub(crate) async fn watch_app(link: AgentLink, process: ProcessId, updates: Updates) {
+    match follow(&link, &process).await {
+        Ok((exit, tail)) => updates.tell(Update::AppExited { process, exit, tail }).await,
+        // The link is gone: whoever mends it looks at the program again.
+        Err(problem) => tracing::debug!(%process, %problem, "no longer following the program"),
+    }
+}

@@ -1,0 +1,329 @@
+//! Containers in the *strict* and *open* profiles. Every one carries our labels; nothing without our instance label
+//! is ever stopped or removed.
+
+use bollard::{
+    models::{
+        ContainerCreateBody, ContainerSummary, HostConfig, HostConfigLogConfig, ResourcesUlimits,
+        RestartPolicy, RestartPolicyNameEnum,
+    },
+    query_parameters::{
+        CreateContainerOptions, EventsOptions, InspectContainerOptions, ListContainersOptions,
+        RemoveContainerOptions, StartContainerOptions, StopContainerOptions,
+    },
+};
+use futures_util::{Stream, StreamExt};
+use slipway_agent_api::{AGENT_PATH, CERTIFICATES_PATH, EGRESS_PORT, HOME, UID};
+use slipway_wire::{Code, NetworkProfile, Preset, Problem, WorkspaceId};
+use std::collections::{BTreeMap, HashMap};
+
+use super::{Docker, is_missing, problem, status_of};
+
+pub(super) const INSTANCE: &str = "slipway.instance";
+const WORKSPACE: &str = "slipway.workspace";
+const ROLE: &str = "slipway.role";
+
+/// Who an object belongs to. Immutable in Docker, so only what never changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Labels {
+    /// The data directory's identity.
+    pub(crate) instance: String,
+    /// The workspace, for containers.
+    pub(crate) workspace: Option<WorkspaceId>,
+    /// `workspace`, `prepare` or `image`.
+    pub(crate) role: &'static str,
+}
+
+impl Labels {
+    pub(super) fn map(&self) -> HashMap<String, String> {
+        let mut map = HashMap::from([
+            (INSTANCE.to_owned(), self.instance.clone()),
+            (ROLE.to_owned(), self.role.to_owned()),
+        ]);
+        if let Some(workspace) = &self.workspace {
+            map.insert(WORKSPACE.to_owned(), workspace.to_string());
+        }
+        map
+    }
+}
+
+/// What a workspace's container is made of.
+#[derive(Clone, Debug)]
+pub(crate) struct ContainerSpec {
+    pub(crate) labels: Labels,
+    /// The prepared image, by id.
+    pub(crate) image: String,
+    pub(crate) preset: Preset,
+    pub(crate) network: NetworkProfile,
+    pub(crate) root: String,
+    /// The prepared image holds the host's certificates.
+    pub(crate) certificates: bool,
+}
+
+/// Whether a container runs, and how it ended if not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Condition {
+    pub(crate) running: bool,
+    pub(crate) exit_code: Option<i64>,
+    pub(crate) out_of_memory: bool,
+}
+
+/// A container of ours, as Docker lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FoundContainer {
+    pub(crate) id: String,
+    pub(crate) workspace: Option<WorkspaceId>,
+    pub(crate) role: String,
+    pub(crate) running: bool,
+}
+
+struct Shape {
+    memory: i64,
+    shares: i64,
+    nano_cpus: Option<i64>,
+    pids: i64,
+}
+
+fn shape(preset: Preset) -> Shape {
+    const MB: i64 = 1024 * 1024;
+    match preset {
+        Preset::Small => Shape { memory: 512 * MB, shares: 512, nano_cpus: None, pids: 512 },
+        Preset::Medium => Shape { memory: 2048 * MB, shares: 1024, nano_cpus: None, pids: 1024 },
+        Preset::Large => {
+            Shape { memory: 4096 * MB, shares: 1024, nano_cpus: Some(2_000_000_000), pids: 2048 }
+        }
+    }
+}
+
+/// The environment every process of a container begins with. In the strict profile programs reach out only through
+/// the agent's proxy; package managers are told so in each one's own way.
+fn environment(spec: &ContainerSpec) -> Vec<String> {
+    let mut env = BTreeMap::from([
+        ("HOME".to_owned(), HOME.to_owned()),
+        ("LANG".to_owned(), "C.UTF-8".to_owned()),
+        ("SLIPWAY".to_owned(), "1".to_owned()),
+        ("npm_config_update_notifier".to_owned(), "false".to_owned()),
+        ("npm_config_fund".to_owned(), "false".to_owned()),
+        ("npm_config_audit".to_owned(), "false".to_owned()),
+        ("PIP_DISABLE_PIP_VERSION_CHECK".to_owned(), "1".to_owned()),
+        ("PIP_ROOT_USER_ACTION".to_owned(), "ignore".to_owned()),
+        ("PYTHONUNBUFFERED".to_owned(), "1".to_owned()),
+        ("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned()),
+    ]);
+    let mut set = |names: &[&str], value: &str| {
+        for name in names {
+            env.insert((*name).to_owned(), value.to_owned());
+        }
+    };
+    if spec.network == NetworkProfile::Strict {
+        let proxy = format!("http://127.0.0.1:{EGRESS_PORT}");
+        set(&["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "npm_config_proxy"], &proxy);
+        set(&["npm_config_https_proxy", "ALL_PROXY", "all_proxy", "CARGO_HTTP_PROXY", "PIP_PROXY"], &proxy);
+        set(&["NO_PROXY", "no_proxy", "npm_config_noproxy"], "localhost,127.0.0.1,::1,.localhost");
+        set(&["NODE_USE_ENV_PROXY", "GLOBAL_AGENT_FORCE_GLOBAL_AGENT"], "1");
+    }
+    if spec.certificates {
+        set(&["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"], CERTIFICATES_PATH);
+        set(&["CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "CARGO_HTTP_CAINFO"], CERTIFICATES_PATH);
+    }
+    env.into_iter().map(|(name, value)| format!("{name}={value}")).collect()
+}
+
+fn host_config(spec: &ContainerSpec) -> HostConfig {
+    let shape = shape(spec.preset);
+    let strict = spec.network == NetworkProfile::Strict;
+    HostConfig {
+        memory: Some(shape.memory),
+        // Equal to memory: no swap on top.
+        memory_swap: Some(shape.memory),
+        cpu_shares: Some(shape.shares),
+        nano_cpus: shape.nano_cpus,
+        pids_limit: Some(shape.pids),
+        ulimits: Some(vec![ResourcesUlimits {
+            name: Some("nofile".to_owned()),
+            soft: Some(65_536),
+            hard: Some(65_536),
+        }]),
+        network_mode: Some(if strict { "none" } else { "bridge" }.to_owned()),
+        cap_drop: strict.then(|| vec!["ALL".to_owned()]),
+        security_opt: strict.then(|| vec!["no-new-privileges".to_owned()]),
+        log_config: Some(HostConfigLogConfig {
+            typ: Some("json-file".to_owned()),
+            config: Some(HashMap::from([
+                ("max-size".to_owned(), "1m".to_owned()),
+                ("max-file".to_owned(), "2".to_owned()),
+            ])),
+        }),
+        // Ours decides; Docker restarting a container behind our back would run the code unseen.
+        restart_policy: Some(RestartPolicy {
+            name: Some(RestartPolicyNameEnum::NO),
+            maximum_retry_count: None,
+        }),
+        // PID 1 is the agent, which reaps.
+        init: Some(false),
+        privileged: Some(false),
+        publish_all_ports: Some(false),
+        ..Default::default()
+    }
+}
+
+impl Docker {
+    /// Makes a container for a workspace without starting it. Gives its id.
+    pub(crate) async fn create(&self, spec: &ContainerSpec) -> Result<String, Problem> {
+        let id = spec.labels.workspace.as_ref().map_or("none", WorkspaceId::as_str);
+        let user =
+            if spec.network == NetworkProfile::Strict { format!("{UID}:{UID}") } else { "0:0".to_owned() };
+        let body = ContainerCreateBody {
+            image: Some(spec.image.clone()),
+            user: Some(user),
+            hostname: Some("slipway".to_owned()),
+            env: Some(environment(spec)),
+            entrypoint: Some(vec![AGENT_PATH.to_owned(), "init".to_owned()]),
+            cmd: Some(Vec::new()),
+            working_dir: Some(spec.root.clone()),
+            labels: Some(spec.labels.map()),
+            attach_stdin: Some(false),
+            attach_stdout: Some(false),
+            attach_stderr: Some(false),
+            stop_signal: Some("SIGTERM".to_owned()),
+            healthcheck: Some(bollard::models::HealthConfig {
+                // The image's own check would run its command unseen; the agent tells more.
+                test: Some(vec!["NONE".to_owned()]),
+                ..Default::default()
+            }),
+            host_config: Some(host_config(spec)),
+            ..Default::default()
+        };
+        let options = CreateContainerOptions {
+            name: Some(format!("slipway-{}-{id}", short(&spec.labels.instance))),
+            ..Default::default()
+        };
+        let made = self
+            .api
+            .create_container(Some(options), body)
+            .await
+            .map_err(|e| problem("making the container", &e))?;
+        if spec.root != slipway_agent_api::WORKSPACE {
+            if let Err(problem) = self.make_root(&made.id, &spec.root).await {
+                self.remove(&made.id).await?;
+                return Err(problem);
+            }
+        }
+        Ok(made.id)
+    }
+
+    /// Starts a container; one that runs already is fine.
+    pub(crate) async fn start(&self, container: &str) -> Result<(), Problem> {
+        match self.api.start_container(container, None::<StartContainerOptions>).await {
+            Err(e) if status_of(&e) != Some(304) => Err(problem("starting the container", &e)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Stops a container, killing it after `grace_s` seconds; one that is stopped or gone is fine.
+    pub(crate) async fn stop(&self, container: &str, grace_s: i32) -> Result<(), Problem> {
+        let options = StopContainerOptions { t: Some(grace_s), ..Default::default() };
+        match self.api.stop_container(container, Some(options)).await {
+            Err(e) if status_of(&e) != Some(304) && !is_missing(&e) => {
+                Err(problem("stopping the container", &e))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes a container and its anonymous volumes; one that is gone or going is fine.
+    pub(crate) async fn remove(&self, container: &str) -> Result<(), Problem> {
+        let options = RemoveContainerOptions { force: true, v: true, ..Default::default() };
+        match self.api.remove_container(container, Some(options)).await {
+            Err(e) if is_missing(&e) => Ok(()),
+            Err(e) if status_of(&e) == Some(409) && e.to_string().contains("already in progress") => Ok(()),
+            Err(e) => Err(problem("removing the container", &e)),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Whether a container runs. `None`: there is no such container.
+    pub(crate) async fn running(&self, container: &str) -> Result<Option<Condition>, Problem> {
+        match self.api.inspect_container(container, None::<InspectContainerOptions>).await {
+            Err(e) if is_missing(&e) => Ok(None),
+            Err(e) => Err(problem("looking at the container", &e)),
+            Ok(found) => {
+                let state = found.state.unwrap_or_default();
+                Ok(Some(Condition {
+                    running: state.running.unwrap_or(false),
+                    exit_code: state.exit_code,
+                    out_of_memory: state.oom_killed.unwrap_or(false),
+                }))
+            }
+        }
+    }
+
+    /// Every container with our instance label, running or not.
+    pub(crate) async fn ours(&self, instance: &str) -> Result<Vec<FoundContainer>, Problem> {
+        let options = ListContainersOptions {
+            all: true,
+            filters: Some(HashMap::from([("label".to_owned(), vec![format!("{INSTANCE}={instance}")])])),
+            ..Default::default()
+        };
+        let listed = self
+            .api
+            .list_containers(Some(options))
+            .await
+            .map_err(|e| problem("listing Slipway's containers", &e))?;
+        // The filter is the daemon's word; the label itself is checked again here.
+        Ok(listed.into_iter().filter_map(|c| found(c, instance)).collect())
+    }
+
+    /// Ends of our containers as they happen: the container's id, for each. Ends when the daemon does.
+    pub(crate) fn deaths(
+        &self,
+        instance: &str,
+    ) -> impl Stream<Item = Result<String, Problem>> + Send + use<> {
+        let options = EventsOptions {
+            filters: Some(HashMap::from([
+                ("type".to_owned(), vec!["container".to_owned()]),
+                ("event".to_owned(), vec!["die".to_owned(), "destroy".to_owned()]),
+                ("label".to_owned(), vec![format!("{INSTANCE}={instance}")]),
+            ])),
+            ..Default::default()
+        };
+        self.api.events(Some(options)).filter_map(|event| async {
+            match event {
+                Ok(event) => event.actor.and_then(|actor| actor.id).map(Ok),
+                Err(e) => Some(Err(problem("watching the Docker engine", &e))),
+            }
+        })
+    }
+}
+
+fn found(container: ContainerSummary, instance: &str) -> Option<FoundContainer> {
+    let labels = container.labels.unwrap_or_default();
+    if labels.get(INSTANCE).map(String::as_str) != Some(instance) {
+        return None;
+    }
+    let running = container.state.is_some_and(|s| s.to_string() == "running");
+    Some(FoundContainer {
+        id: container.id?,
+        workspace: labels.get(WORKSPACE).and_then(|id| id.parse().ok()),
+        role: labels.get(ROLE).cloned().unwrap_or_default(),
+        running,
+    })
+}
+
+/// The beginning of an instance id, for names people see.
+fn short(instance: &str) -> &str {
+    instance.get(..6).unwrap_or(instance)
+}
+
+/// Rejects an image name that is not one, before any daemon sees it.
+pub(crate) fn check_image_name(name: &str) -> Result<(), Problem> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || "._-/:@".contains(c);
+    if name.is_empty()
+        || name.len() > 255
+        || !name.chars().all(legal)
+        || name.starts_with(['-', '/', ':', '.'])
+    {
+        return Err(Problem::new(Code::Invalid, format!("{name:?} is not the name of an image."))
+            .hint("Images are named like `node:24-alpine` or `ghcr.io/owner/image:tag`."));
+    }
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! One `docker exec -i` without a TTY as a byte stream both ways. The agent speaks HTTP/2 over it.
+//!
+//! Never with a TTY: bollard guesses the framing from the first byte and loses data when a terminal's output begins
+//! with 0, 1 or 2.
+
+use bollard::{
+    container::LogOutput,
+    exec::{StartExecOptions, StartExecResults},
+    models::ExecConfig,
+};
+use bytes::{Buf, Bytes};
+use futures_util::{Stream, StreamExt};
+use slipway_wire::{Code, Problem};
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{Docker, problem};
+
+/// Read at most this many bytes of the daemon's stream at once.
+const CAPACITY: usize = 256 * 1024;
+
+type Output = Pin<Box<dyn Stream<Item = Result<LogOutput, bollard::errors::Error>> + Send>>;
+
+/// Standard input and output of a program in a container.
+pub(crate) struct Duplex {
+    output: Output,
+    input: Pin<Box<dyn AsyncWrite + Send>>,
+    rest: Bytes,
+    /// What the program said on standard error, bounded; the reason when it ends early.
+    errors: std::sync::Arc<std::sync::Mutex<String>>,
+}
+
+impl Duplex {
+    /// A handle on what the program says on standard error.
+    pub(crate) fn errors(&self) -> std::sync::Arc<std::sync::Mutex<String>> {
+        self.errors.clone()
+    }
+}
+
+impl Docker {
+    /// Runs `argv` in a container and gives its standard input and output.
+    pub(crate) async fn exec(&self, container: &str, argv: &[&str]) -> Result<Duplex, Problem> {
+        let config = ExecConfig {
+            attach_stdin: Some(true),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            tty: Some(false),
+            cmd: Some(argv.iter().map(|&a| a.to_owned()).collect()),
+            ..Default::default()
+        };
+        let doing = "connecting to the container";
+        let made = self.api.create_exec(container, config).await.map_err(|e| problem(doing, &e))?;
+        let options = StartExecOptions { detach: false, tty: false, output_capacity: Some(CAPACITY) };
+        match self.api.start_exec(&made.id, Some(options)).await.map_err(|e| problem(doing, &e))? {
+            StartExecResults::Attached { output, input } => {
+                Ok(Duplex { output, input, rest: Bytes::new(), errors: std::sync::Arc::default() })
+            }
+            StartExecResults::Detached => {
+                Err(Problem::new(Code::Internal, "Docker detached from a program it was asked to attach to."))
+            }
+        }
+    }
+}
+
+impl AsyncRead for Duplex {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            if self.rest.has_remaining() {
+                let take = self.rest.remaining().min(buf.remaining());
+                buf.put_slice(&self.rest.split_to(take));
+                return Poll::Ready(Ok(()));
+            }
+            match self.output.poll_next_unpin(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(None) => return Poll::Ready(Ok(())),
+                Poll::Ready(Some(Err(e))) => return Poll::Ready(Err(io::Error::other(e))),
+                Poll::Ready(Some(Ok(LogOutput::StdOut { message }))) => self.rest = message,
+                Poll::Ready(Some(Ok(LogOutput::StdErr { message }))) => {
+                    if let Ok(mut errors) = self.errors.lock() {
+                        if errors.len() < 4096 {
+                            errors.push_str(&String::from_utf8_lossy(&message));
+                        }
+                    }
+                }
+                Poll::Ready(Some(Ok(_))) => {}
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Duplex {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.input.as_mut().poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.input.as_mut().poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.input.as_mut().poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,169 @@
+//! Keeping hold of a Docker engine: finds one, watches it, and when it goes away looks for it again by itself.
+
+use futures_util::StreamExt;
+use slipway_wire::{Code, EngineState, EngineStatus, EventBody, Problem};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::{Notify, broadcast, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::DockerHints,
+    docker::{Docker, locate},
+    events::Bus,
+    settings::SettingsFile,
+};
+
+/// Between two looks while none answers.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// The engine in use, if one is.
+pub(crate) struct DockerWatch {
+    current: watch::Sender<Option<Docker>>,
+    status: watch::Sender<EngineStatus>,
+    deaths: broadcast::Sender<String>,
+    look_now: Notify,
+    looks: watch::Sender<u64>,
+}
+
+impl DockerWatch {
+    pub(crate) fn new() -> Arc<Self> {
+        let status = EngineStatus {
+            state: EngineState::Looking,
+            endpoint: None,
+            product: None,
+            version: None,
+            platform: None,
+            looked_at: Vec::new(),
+            problem: None,
+            warnings: Vec::new(),
+        };
+        Arc::new(Self {
+            current: watch::Sender::new(None),
+            status: watch::Sender::new(status),
+            deaths: broadcast::Sender::new(256),
+            look_now: Notify::new(),
+            looks: watch::Sender::new(0),
+        })
+    }
+
+    /// The engine, or why there is none.
+    pub(crate) fn current(&self) -> Result<Docker, Problem> {
+        self.current.borrow().clone().ok_or_else(|| {
+            self.status.borrow().problem.clone().unwrap_or_else(|| {
+                Problem::new(Code::DockerAbsent, "Slipway is still looking for a Docker engine.")
+                    .hint("Try again in a moment.")
+            })
+        })
+    }
+
+    /// Follows the engine as it comes and goes.
+    pub(crate) fn watch(&self) -> watch::Receiver<Option<Docker>> {
+        self.current.subscribe()
+    }
+
+    /// Containers of ours that ended, by id.
+    pub(crate) fn deaths(&self) -> broadcast::Receiver<String> {
+        self.deaths.subscribe()
+    }
+
+    /// What is known of it.
+    pub(crate) fn status(&self) -> EngineStatus {
+        self.status.borrow().clone()
+    }
+
+    /// What is known once the first look is over.
+    pub(crate) async fn first_look(&self) -> EngineStatus {
+        let mut status = self.status.subscribe();
+        match status.wait_for(|s| s.state != EngineState::Looking).await {
+            Ok(status) => status.clone(),
+            Err(_) => self.status(),
+        }
+    }
+
+    /// Looks again now, and gives what came of it.
+    pub(crate) async fn retry(&self) -> EngineStatus {
+        if self.current.borrow().is_none() {
+            let mut looks = self.looks.subscribe();
+            let before = *looks.borrow_and_update();
+            self.look_now.notify_one();
+            // Fails only when the engine is being shut down; the status says what there is to say.
+            let _ = looks.wait_for(|&n| n > before).await;
+        }
+        self.status()
+    }
+
+    /// The task that keeps hold of the engine until cancelled.
+    pub(crate) async fn run(
+        self: Arc<Self>,
+        hints: DockerHints,
+        instance: String,
+        settings: Arc<SettingsFile>,
+        bus: Bus,
+        cancel: CancellationToken,
+    ) {
+        let work = async {
+            loop {
+                let host = settings.get().docker_host;
+                let located = locate(&hints, &host).await;
+                self.show(&bus, located.status);
+                self.looks.send_modify(|n| *n += 1);
+                if let Some(docker) = located.docker {
+                    let since = tokio::time::Instant::now();
+                    self.hold(docker, &instance, &settings, &host).await;
+                    self.current.send_replace(None);
+                    tracing::warn!("the Docker engine went away");
+                    // Look again at once, unless it is one that answers and then hangs up each time.
+                    if since.elapsed() > PAUSE {
+                        continue;
+                    }
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(PAUSE) => {}
+                    () = self.look_now.notified() => {}
+                }
+            }
+        };
+        cancel.run_until_cancelled(work).await;
+    }
+
+    fn show(&self, bus: &Bus, status: EngineStatus) {
+        let changed = self.status.send_if_modified(|old| {
+            let changed = *old != status;
+            old.clone_from(&status);
+            changed
+        });
+        if changed {
+            bus.publish(None, EventBody::Engine(status));
+        }
+    }
+
+    /// Passes on what happens at the engine until it goes away or another one is wanted.
+    async fn hold(&self, docker: Docker, instance: &str, settings: &SettingsFile, host: &str) {
+        // Subscribed before anybody may list containers, so that nothing ends unseen in between.
+        let mut deaths = std::pin::pin!(docker.deaths(instance));
+        self.current.send_replace(Some(docker.clone()));
+        loop {
+            tokio::select! {
+                death = deaths.next() => match death {
+                    // Nobody listening is fine: no workspace, nothing to tell.
+                    Some(Ok(container)) => { let _ = self.deaths.send(container); }
+                    Some(Err(problem)) => {
+                        tracing::warn!(%problem, "the event stream broke");
+                        return;
+                    }
+                    None => return,
+                },
+                () = self.look_now.notified() => {
+                    if settings.get().docker_host != host || docker.ping().await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Looks again because a setting changed.
+    pub(crate) fn settings_changed(&self) {
+        self.look_now.notify_one();
+    }
+}

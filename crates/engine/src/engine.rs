@@ -1,0 +1,259 @@
+//! Opening and closing the engine, and the streams that are not commands.
+
+use slipway_intake::Limits;
+use slipway_wire::{
+    Code, EventBody, FileEntry, FileRef, Level, Problem, ProcessRef, WorkspaceId, WorkspaceState,
+};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    attachment::{self, Attachment},
+    config::Config,
+    deploy::{self, UnpackSummary},
+    docker::Agents,
+    docker_watch::DockerWatch,
+    egress::{AddressPolicy, Dialer, Policy},
+    events::{Bus, EventStream},
+    files::{self, ByteStream},
+    preview::Gateway,
+    routes::EngineRoutes,
+    settings::SettingsFile,
+    shared::{Registry, Shared},
+    store::{self, Store},
+    usage::UsageMeter,
+    workspace::{Driver, Handle, Origin, message},
+};
+
+/// Slipway's engine. A cheap handle: all clones are one engine.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) usage: Arc<UsageMeter>,
+}
+
+/// The gateway port of last time, so that a URL goes on working after a restart.
+const GATEWAY_PORT: &str = "gateway-port";
+
+impl Engine {
+    /// Opens the engine on a data directory the caller has locked. Docker need not be there: it is looked for in the
+    /// background. Fails when the data directory cannot be used or an agent's file is missing.
+    pub async fn open(config: Config) -> Result<Self, Problem> {
+        let instance = store::instance_id(&config.data_dir)?;
+        let temporary = config.data_dir.join("tmp");
+        prepare_temporary(&temporary)?;
+        let (store, damaged) = Store::open(&config.data_dir)?;
+        let (settings, settings_problem) = SettingsFile::open(config.settings_file.clone());
+        let settings = Arc::new(settings);
+        let agents = Agents::load(&instance, &config.agents, config.certificates.clone())?;
+        let bus = Bus::new(config.clock.clone());
+        let tracker = TaskTracker::new();
+        let cancel = CancellationToken::new();
+        let registry = Arc::new(Registry::default());
+        let routes = Arc::new(EngineRoutes { registry: registry.clone(), shared: OnceLock::new() });
+        let gateway = gateway(&config, &store, &routes, &tracker, &cancel).await?;
+        let now = settings.get();
+        let policy = Policy::new(&now.allow_hosts, now.ask_hosts)?;
+        let dialer = Dialer::new(AddressPolicy::new(&config.trusted_networks)?, config.proxy.as_deref())?;
+        let shared = Arc::new(Shared {
+            instance,
+            bus,
+            store,
+            settings,
+            docker: DockerWatch::new(),
+            agents,
+            gateway: Arc::new(gateway),
+            policy,
+            dialer,
+            registry,
+            tracker,
+            cancel,
+            egress: Mutex::new(BTreeMap::new()),
+            config,
+        });
+        // Set once, here; nobody else can have.
+        let _ = routes.shared.set(Arc::downgrade(&shared));
+        let engine = Self { shared, usage: Arc::default() };
+        if let Some(aside) = damaged {
+            tracing::error!(%aside, "the database was damaged and has been set aside");
+        }
+        if let Some(problem) = settings_problem {
+            tracing::warn!(%problem, "settings");
+            let mut said = message(Level::Warning, problem.message);
+            said.hint = problem.hint;
+            said.detail = problem.detail;
+            engine.shared.bus.publish(None, EventBody::Message(said));
+        }
+        engine.begin()?;
+        Ok(engine)
+    }
+
+    /// Brings back the workspaces the store knows and begins to look for Docker.
+    fn begin(&self) -> Result<(), Problem> {
+        let shared = &self.shared;
+        for record in shared.store.live()? {
+            Driver::spawn(shared, record, Origin::Found);
+        }
+        let watch = shared.docker.clone().run(
+            shared.config.docker.clone(),
+            shared.instance.clone(),
+            shared.settings.clone(),
+            shared.bus.clone(),
+            shared.cancel.clone(),
+        );
+        shared.tracker.spawn(watch);
+        let sweeper = crate::sweep::run(Arc::downgrade(shared), shared.docker.watch(), shared.cancel.clone());
+        shared.tracker.spawn(sweeper);
+        Ok(())
+    }
+
+    /// Events after `since`, then each as it comes; `None`: only new ones.
+    pub fn events(&self, since: Option<u64>) -> EventStream {
+        self.shared.bus.listen(since)
+    }
+
+    /// Where previews are served.
+    pub fn gateway(&self) -> SocketAddr {
+        self.shared.gateway.addr()
+    }
+
+    /// Workspaces that are neither stopped, terminated nor deleted.
+    pub fn active(&self) -> usize {
+        let active = |h: &Handle| {
+            !matches!(
+                h.view().state,
+                WorkspaceState::Stopped | WorkspaceState::Terminated | WorkspaceState::Deleted
+            )
+        };
+        self.shared.registry.all().iter().filter(|h| active(h)).count()
+    }
+
+    pub(crate) fn handle(&self, id: &WorkspaceId) -> Result<Handle, Problem> {
+        self.shared.registry.get(id).ok_or_else(|| {
+            Problem::new(Code::NotFound, format!("There is no workspace {id}."))
+                .hint("`slipway ps` lists what there is.")
+        })
+    }
+
+    /// Attaches to a process from an output offset on. With `lossless`, a reader that is slow holds the process back;
+    /// without, it gets a gap.
+    pub async fn attach(
+        &self,
+        process: &ProcessRef,
+        offset: u64,
+        lossless: bool,
+    ) -> Result<Attachment, Problem> {
+        let link = self.handle(&process.id)?.agent()?;
+        let (attachment, pump) = attachment::attach(link, process, offset, lossless).await?;
+        let cancel = self.shared.cancel.clone();
+        self.shared.tracker.spawn(async move { cancel.run_until_cancelled(pump).await });
+        Ok(attachment)
+    }
+
+    /// A file's bytes from an offset on.
+    pub async fn read_file(&self, file: &FileRef, offset: u64) -> Result<ByteStream, Problem> {
+        files::read(self.handle(&file.id)?.agent()?.client, &file.path, offset).await
+    }
+
+    /// Writes a file of exactly `size` bytes, whole or not at all, making missing parents. `mode`: permission bits, those
+    /// of the file it replaces without.
+    pub async fn write_file(
+        &self,
+        file: &FileRef,
+        mode: Option<u32>,
+        size: u64,
+        bytes: ByteStream,
+    ) -> Result<FileEntry, Problem> {
+        files::write(self.handle(&file.id)?.agent()?.client, &file.path, mode, size, None, bytes).await
+    }
+
+    /// Unpacks a zip of exactly `size` bytes below `root`, after the same checks as a drop.
+    pub async fn unpack(
+        &self,
+        id: &WorkspaceId,
+        root: &str,
+        size: u64,
+        zip: ByteStream,
+    ) -> Result<UnpackSummary, Problem> {
+        let link = self.handle(id)?.agent()?;
+        if !root.starts_with('/') || root.len() > 4096 {
+            return Err(Problem::new(Code::Invalid, format!("{root:?} is not an absolute path.")));
+        }
+        deploy::unpack(link.client, root, size, &Limits::default(), zip, |_, _| ()).await
+    }
+
+    /// Ends in order within `deadline`: no new work, containers stopped unless `keep`, tasks ended.
+    pub async fn shutdown(&self, deadline: Duration, keep: bool) {
+        let work = async {
+            if !keep {
+                let stops = self.shared.registry.all().into_iter().map(|handle| async move {
+                    let running = matches!(
+                        handle.view().state,
+                        WorkspaceState::Running | WorkspaceState::Creating | WorkspaceState::Failed
+                    );
+                    if running {
+                        if let Err(problem) = handle.ask(crate::workspace::Request::Stop).await {
+                            tracing::warn!(%problem, "a workspace could not be stopped at the end");
+                        }
+                    }
+                });
+                futures_util::future::join_all(stops).await;
+            }
+            self.shared.cancel.cancel();
+            self.shared.tracker.close();
+            self.shared.tracker.wait().await;
+        };
+        if tokio::time::timeout(deadline, work).await.is_err() {
+            tracing::warn!("the engine did not end in time; the next start puts right what is left");
+            self.shared.cancel.cancel();
+        }
+    }
+}
+
+/// Uploaded archives that a crash left are removed at the next start.
+fn prepare_temporary(temporary: &std::path::Path) -> Result<(), Problem> {
+    let trouble = |e: std::io::Error| {
+        Problem::new(Code::Storage, "Slipway's data folder cannot be written.")
+            .hint(
+                "See that it belongs to you, is not read-only and has room; SLIPWAY_DATA_DIR names another.",
+            )
+            .detail(e.to_string())
+    };
+    match std::fs::remove_dir_all(temporary) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(trouble(e)),
+        _ => {}
+    }
+    std::fs::create_dir_all(temporary).map_err(trouble)
+}
+
+async fn gateway(
+    config: &Config,
+    store: &Store,
+    routes: &Arc<EngineRoutes>,
+    tracker: &TaskTracker,
+    cancel: &CancellationToken,
+) -> Result<Gateway, Problem> {
+    let trouble = |e: std::io::Error| {
+        Problem::new(Code::Internal, "No loopback port could be opened for previews.")
+            .hint("See that the port is free, or leave the choice to Slipway.")
+            .detail(e.to_string())
+    };
+    let before = store.meta(GATEWAY_PORT)?.and_then(|text| text.parse().ok());
+    let gateway = match config.gateway_port {
+        Some(port) => {
+            Gateway::bind(Some(port), routes.clone(), tracker, cancel.clone()).await.map_err(trouble)?
+        }
+        None => match Gateway::bind(before, routes.clone(), tracker, cancel.clone()).await {
+            Ok(gateway) => gateway,
+            // Taken by somebody else meanwhile: any other will do.
+            Err(_) => Gateway::bind(None, routes.clone(), tracker, cancel.clone()).await.map_err(trouble)?,
+        },
+    };
+    store.set_meta(GATEWAY_PORT, &gateway.addr().port().to_string())?;
+    Ok(gateway)
+}

@@ -1,0 +1,275 @@
+//! What is *intended*, kept in SQLite: workspaces and their messages. (What *exists* is said by Docker's labels.)
+//! Every call is one short transaction; nothing here knows what the records mean.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use slipway_wire::{Code, Event, Problem, WorkspaceId};
+use std::{
+    fs, io,
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use crate::workspace::Record;
+
+/// Messages kept per workspace.
+const MESSAGES: i64 = 500;
+/// Deleted workspaces remembered, so that asking for one still has an answer.
+const TOMBSTONES: i64 = 200;
+
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS workspace (
+        id TEXT PRIMARY KEY,
+        deleted INTEGER NOT NULL DEFAULT 0,
+        created_at_ms INTEGER NOT NULL,
+        record TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS message (
+        workspace TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        at_ms INTEGER NOT NULL,
+        event TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX IF NOT EXISTS message_by_workspace ON message (workspace, at_ms);
+    CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+    PRAGMA user_version = 1;
+";
+
+/// The database.
+pub(crate) struct Store {
+    connection: Mutex<Connection>,
+}
+
+fn storage(doing: &'static str) -> impl Fn(rusqlite::Error) -> Problem {
+    move |e| {
+        let full = matches!(e.sqlite_error_code(), Some(rusqlite::ErrorCode::DiskFull));
+        let code = if full { Code::DiskFull } else { Code::Storage };
+        let what =
+            if full { "The disk with Slipway's data is full" } else { "Slipway's data cannot be used" };
+        Problem::new(code, format!("{what} ({doing})."))
+            .hint("Free some space and see that Slipway's data folder belongs to you; `slipway doctor` shows where it is.")
+            .detail(e.to_string())
+    }
+}
+
+impl Store {
+    /// Opens or makes the database. A damaged one is set aside, not deleted, and a new one begun; gives its new name
+    /// then.
+    pub(crate) fn open(data_dir: &Path) -> Result<(Self, Option<String>), Problem> {
+        let path = data_dir.join("slipway.db");
+        match Self::try_open(&path) {
+            Ok(store) => Ok((store, None)),
+            Err(e)
+                if matches!(
+                    e.sqlite_error_code(),
+                    Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)
+                ) =>
+            {
+                let aside = data_dir.join("slipway.db.damaged");
+                for suffix in ["", "-wal", "-shm"] {
+                    let from = data_dir.join(format!("slipway.db{suffix}"));
+                    match fs::rename(&from, format!("{}{suffix}", aside.display())) {
+                        Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                            return Err(Problem::new(
+                                Code::Storage,
+                                "Slipway's damaged database cannot be set aside.",
+                            )
+                            .hint("See that Slipway's data folder belongs to you.")
+                            .detail(e.to_string()));
+                        }
+                        _ => {}
+                    }
+                }
+                let store = Self::try_open(&path).map_err(storage("opening the database"))?;
+                Ok((store, Some(aside.display().to_string())))
+            }
+            Err(e) => Err(storage("opening the database")(e)),
+        }
+    }
+
+    fn try_open(path: &Path) -> Result<Self, rusqlite::Error> {
+        let connection = Connection::open(path)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        connection.busy_timeout(std::time::Duration::from_secs(5))?;
+        connection.execute_batch(SCHEMA)?;
+        Ok(Self { connection: Mutex::new(connection) })
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        // A panic cannot leave SQLite half-written: every change is a transaction.
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes a workspace's record.
+    pub(crate) fn save(&self, record: &Record) -> Result<(), Problem> {
+        let text = serde_json::to_string(record)
+            .map_err(|e| Problem::new(Code::Internal, format!("A workspace could not be written: {e}.")))?;
+        let view = &record.view;
+        let deleted = view.state == slipway_wire::WorkspaceState::Deleted;
+        self.connection()
+            .execute(
+                "INSERT INTO workspace (id, deleted, created_at_ms, record) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (id) DO UPDATE SET deleted = ?2, record = ?4",
+                params![view.id.as_str(), deleted, view.created_at_ms.cast_signed(), text],
+            )
+            .map_err(storage("saving a workspace"))?;
+        if deleted {
+            self.forget_old()?;
+        }
+        Ok(())
+    }
+
+    fn forget_old(&self) -> Result<(), Problem> {
+        let connection = self.connection();
+        connection
+            .execute(
+                "DELETE FROM workspace WHERE deleted = 1 AND id NOT IN
+                 (SELECT id FROM workspace WHERE deleted = 1 ORDER BY created_at_ms DESC LIMIT ?1)",
+                [TOMBSTONES],
+            )
+            .map_err(storage("forgetting old workspaces"))?;
+        connection
+            .execute("DELETE FROM message WHERE workspace NOT IN (SELECT id FROM workspace)", [])
+            .map_err(storage("forgetting old messages"))?;
+        Ok(())
+    }
+
+    /// Every workspace that is not deleted, oldest first. A record that cannot be read is skipped and told.
+    pub(crate) fn live(&self) -> Result<Vec<Record>, Problem> {
+        let connection = self.connection();
+        let mut statement = connection
+            .prepare_cached("SELECT id, record FROM workspace WHERE deleted = 0 ORDER BY created_at_ms")
+            .map_err(storage("reading workspaces"))?;
+        let rows = statement
+            .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
+            .map_err(storage("reading workspaces"))?;
+        let mut records = Vec::new();
+        for row in rows {
+            let (id, text) = row.map_err(storage("reading workspaces"))?;
+            match serde_json::from_str(&text) {
+                Ok(record) => records.push(record),
+                Err(e) => {
+                    tracing::error!(%id, error = %e, "a workspace's record cannot be read; it is left as it is")
+                }
+            }
+        }
+        Ok(records)
+    }
+
+    /// A deleted workspace that is still remembered.
+    pub(crate) fn deleted(&self, id: &WorkspaceId) -> Result<Option<Record>, Problem> {
+        let text: Option<String> = self
+            .connection()
+            .query_row("SELECT record FROM workspace WHERE id = ?1 AND deleted = 1", [id.as_str()], |row| {
+                row.get(0)
+            })
+            .optional()
+            .map_err(storage("reading a workspace"))?;
+        Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+    }
+
+    /// Keeps a message of a workspace.
+    pub(crate) fn add_message(&self, workspace: &WorkspaceId, event: &Event) -> Result<(), Problem> {
+        let text = serde_json::to_string(event)
+            .map_err(|e| Problem::new(Code::Internal, format!("A message could not be written: {e}.")))?;
+        let connection = self.connection();
+        connection
+            .execute(
+                "INSERT INTO message (workspace, seq, at_ms, event) VALUES (?1, ?2, ?3, ?4)",
+                params![workspace.as_str(), event.seq.cast_signed(), event.at_ms.cast_signed(), text],
+            )
+            .map_err(storage("saving a message"))?;
+        connection
+            .execute(
+                "DELETE FROM message WHERE workspace = ?1 AND rowid <=
+                 (SELECT max(rowid) FROM message WHERE workspace = ?1) - ?2",
+                params![workspace.as_str(), MESSAGES * 4],
+            )
+            .map_err(storage("saving a message"))?;
+        Ok(())
+    }
+
+    /// The latest messages of a workspace, oldest first.
+    pub(crate) fn messages(&self, workspace: &WorkspaceId) -> Result<Vec<Event>, Problem> {
+        let connection = self.connection();
+        let mut statement = connection
+            .prepare_cached(
+                "SELECT event FROM (SELECT rowid, event FROM message WHERE workspace = ?1 ORDER BY rowid DESC LIMIT ?2)
+                 ORDER BY rowid",
+            )
+            .map_err(storage("reading messages"))?;
+        let rows = statement
+            .query_map(params![workspace.as_str(), MESSAGES], |row| row.get::<_, String>(0))
+            .map_err(storage("reading messages"))?;
+        let texts: Result<Vec<String>, _> = rows.collect();
+        let texts = texts.map_err(storage("reading messages"))?;
+        Ok(texts.iter().filter_map(|text| serde_json::from_str(text).ok()).collect())
+    }
+
+    /// A small value of our own.
+    pub(crate) fn meta(&self, key: &str) -> Result<Option<String>, Problem> {
+        self.connection()
+            .query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
+            .optional()
+            .map_err(storage("reading the database"))
+    }
+
+    /// Keeps a small value of our own.
+    pub(crate) fn set_meta(&self, key: &str, value: &str) -> Result<(), Problem> {
+        self.connection()
+            .execute(
+                "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2",
+                [key, value],
+            )
+            .map(|_| ())
+            .map_err(storage("writing the database"))
+    }
+}
+
+/// The identity of a data directory, made once. A file of its own, so that a lost database does not lose it: the
+/// containers it labels are found again.
+pub(crate) fn instance_id(data_dir: &Path) -> Result<String, Problem> {
+    let path = data_dir.join("instance");
+    let trouble = |e: io::Error| {
+        Problem::new(Code::Storage, format!("Slipway's data folder {} cannot be used.", data_dir.display()))
+            .hint(
+                "See that it belongs to you, is not read-only and has room; SLIPWAY_DATA_DIR names another.",
+            )
+            .detail(e.to_string())
+    };
+    match fs::read_to_string(&path) {
+        Ok(text) if text.len() == 16 && text.chars().all(|c| c.is_ascii_alphanumeric()) => return Ok(text),
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(trouble(e)),
+        _ => {}
+    }
+    let id: String =
+        std::iter::repeat_with(|| if fastrand::bool() { fastrand::lowercase() } else { fastrand::digit(10) })
+            .take(16)
+            .collect();
+    let mut file = tempfile::NamedTempFile::new_in(data_dir).map_err(trouble)?;
+    io::Write::write_all(&mut file, id.as_bytes()).map_err(trouble)?;
+    file.as_file().sync_all().map_err(trouble)?;
+    file.persist(&path).map_err(|e| trouble(e.error))?;
+    Ok(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_database_is_set_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("slipway.db"), vec![7; 8192]).unwrap();
+        let (store, aside) = Store::open(dir.path()).unwrap();
+        assert!(store.live().unwrap().is_empty());
+        assert_eq!(fs::read(aside.unwrap()).unwrap(), vec![7; 8192]);
+    }
+
+    #[test]
+    fn the_instance_keeps_its_identity() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = instance_id(dir.path()).unwrap();
+        assert_eq!(instance_id(dir.path()).unwrap(), first);
+    }
+}

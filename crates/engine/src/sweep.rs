@@ -1,0 +1,150 @@
+//! Puts right, each time a Docker engine is found, what crashes and lost data left: containers with our instance label
+//! that nobody intends are removed or adopted, prepared images that nobody needs go. It takes no input: it compares
+//! what exists with what is intended.
+
+use slipway_wire::{
+    Code, Lease, NetworkProfile, PhaseName, Preset, Problem, Workspace, WorkspaceId, WorkspaceState,
+};
+use std::sync::Weak;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    docker::{Docker, FoundContainer},
+    shared::Shared,
+    workspace::{Driver, Origin, Record, waiting},
+};
+
+/// Sweeps whenever an engine is found, until cancelled.
+pub(crate) async fn run(
+    shared: Weak<Shared>,
+    mut docker: watch::Receiver<Option<Docker>>,
+    cancel: CancellationToken,
+) {
+    loop {
+        let found = docker.borrow_and_update().clone();
+        if let (Some(docker), Some(shared)) = (found, shared.upgrade()) {
+            if let Err(problem) = sweep(&shared, &docker).await {
+                tracing::warn!(%problem, "the sweep was not finished; it is made again when Docker comes back");
+            }
+        }
+        let changed = cancel.run_until_cancelled(docker.changed()).await;
+        if !matches!(changed, Some(Ok(()))) {
+            return;
+        }
+    }
+}
+
+async fn sweep(shared: &std::sync::Arc<Shared>, docker: &Docker) -> Result<(), Problem> {
+    for container in docker.ours(&shared.instance).await? {
+        match decide(
+            &container,
+            |id| shared.registry.get(id).is_some(),
+            |id| shared.store.deleted(id).ok().flatten().is_some(),
+        ) {
+            Action::Leave => {}
+            Action::Remove => {
+                tracing::info!(container = %container.id, "removing a container nobody intends");
+                docker.remove(&container.id).await?;
+            }
+            Action::Adopt(id) => {
+                tracing::info!(workspace = %id, "adopting a container the database does not know");
+                let record = adopted(shared.config.clock.now_ms(), id, container.id);
+                shared.store.save(&record)?;
+                Driver::spawn(shared, record, Origin::Found);
+            }
+        }
+    }
+    let removed = docker.sweep_prepared(&shared.agents).await?;
+    if removed > 0 {
+        tracing::info!(removed, "removed prepared images that were out of date");
+    }
+    Ok(())
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Action {
+    Leave,
+    Remove,
+    Adopt(WorkspaceId),
+}
+
+/// The four combinations of intended and existing, for what exists. (What is intended and does not exist is each
+/// driver's own business.)
+fn decide(
+    container: &FoundContainer,
+    known: impl Fn(&WorkspaceId) -> bool,
+    deleted: impl Fn(&WorkspaceId) -> bool,
+) -> Action {
+    match (&container.workspace, container.role.as_str()) {
+        (Some(id), "workspace") if known(id) => Action::Leave,
+        (Some(id), "workspace") if deleted(id) => Action::Remove,
+        (Some(id), "workspace") => Action::Adopt(id.clone()),
+        // Preparing an image is never resumed.
+        (None, "prepare") if !container.running => Action::Remove,
+        _ => Action::Leave,
+    }
+}
+
+/// A workspace of which only the container is left.
+fn adopted(now_ms: u64, id: WorkspaceId, container: String) -> Record {
+    let view = Workspace {
+        name: id.to_string(),
+        id,
+        state: WorkspaceState::Failed,
+        image: String::new(),
+        plan: None,
+        phases: PhaseName::ALL.map(waiting).to_vec(),
+        ready_ms: None,
+        problem: Some(
+            Problem::new(
+                Code::Storage,
+                "Slipway's record of this workspace was lost; its container was found again.",
+            )
+            .hint("Open a shell in it to save what you need, then delete it."),
+        ),
+        url: None,
+        ports: Vec::new(),
+        lease: Lease { expires_at_ms: None, duration_s: None },
+        root: slipway_agent_api::WORKSPACE.to_owned(),
+        created_at_ms: now_ms,
+        preset: Preset::default(),
+        network: NetworkProfile::default(),
+    };
+    Record {
+        view,
+        container: Some(container),
+        run_plan: None,
+        env: std::collections::BTreeMap::new(),
+        uploaded: true,
+        app: None,
+        expired_at_ms: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_container_is_left_adopted_or_removed() {
+        let found = |workspace: Option<&str>, role: &str| FoundContainer {
+            id: "c".into(),
+            workspace: workspace.map(|id| id.parse().unwrap()),
+            role: role.into(),
+            running: false,
+        };
+        let known = |id: &WorkspaceId| id.as_str() == "known";
+        let deleted = |id: &WorkspaceId| id.as_str() == "deleted";
+        for (container, action) in [
+            (found(Some("known"), "workspace"), Action::Leave),
+            (found(Some("deleted"), "workspace"), Action::Remove),
+            (found(Some("lost"), "workspace"), Action::Adopt("lost".parse().unwrap())),
+            (found(None, "prepare"), Action::Remove),
+            (found(None, "workspace"), Action::Leave),
+            (found(Some("known"), "something-new"), Action::Leave),
+        ] {
+            assert_eq!(decide(&container, known, deleted), action, "{container:?}");
+        }
+    }
+}

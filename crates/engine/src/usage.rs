@@ -1,0 +1,55 @@
+//! CPU of a workspace as a percentage: the agent gives a running sum, two of them and the time between make a rate.
+
+use slipway_agent_api::v1::UsageRequest;
+use slipway_wire::{Problem, Usage, WorkspaceId};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crate::agent_link::{AgentClient, agent_problem};
+
+/// Without an earlier figure, the second one is taken this much later.
+const FIRST_INTERVAL: Duration = Duration::from_millis(250);
+/// An earlier figure older than this says nothing about now.
+const STALE: Duration = Duration::from_secs(60);
+
+/// The last sum of each workspace.
+#[derive(Default)]
+pub(crate) struct UsageMeter {
+    last: Mutex<BTreeMap<WorkspaceId, (Instant, u64)>>,
+}
+
+impl UsageMeter {
+    /// What a workspace uses now.
+    pub(crate) async fn measure(&self, id: &WorkspaceId, mut client: AgentClient) -> Result<Usage, Problem> {
+        let failed = |s: tonic::Status| agent_problem("measuring", &s);
+        let mut before = self.last.lock().unwrap_or_else(PoisonError::into_inner).get(id).copied();
+        before = before.filter(|(at, _)| at.elapsed() < STALE);
+        let (at, cpu) = match before {
+            Some(before) => before,
+            None => {
+                let first = client.usage(UsageRequest {}).await.map_err(failed)?.into_inner();
+                let at = Instant::now();
+                tokio::time::sleep(FIRST_INTERVAL).await;
+                (at, first.cpu_us)
+            }
+        };
+        let now = client.usage(UsageRequest {}).await.map_err(failed)?.into_inner();
+        let taken = Instant::now();
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.len() > 1024 {
+            last.retain(|_, (at, _)| at.elapsed() < STALE);
+        }
+        last.insert(id.clone(), (taken, now.cpu_us));
+        let elapsed = taken.duration_since(at).as_micros().max(1) as f64;
+        Ok(Usage {
+            cpu_percent: (now.cpu_us.saturating_sub(cpu) as f64 / elapsed * 100.0).clamp(0.0, 100_000.0),
+            memory_bytes: now.memory_bytes,
+            memory_limit: (now.memory_limit > 0).then_some(now.memory_limit),
+            processes: now.processes,
+            out_of_memory_kills: now.out_of_memory_kills,
+        })
+    }
+}

@@ -1,0 +1,61 @@
+//! How the rest of the engine speaks to a workspace's driver.
+
+use slipway_wire::{Code, LeaseChange, PhaseName, Problem, Workspace, WorkspaceId};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{agent_link::AgentLink, deploy::Intake};
+
+/// What can be asked of a driver.
+#[derive(Debug)]
+pub(crate) enum Request {
+    Stop,
+    Start,
+    Cancel,
+    Remove,
+    Rename(String),
+    Lease(LeaseChange),
+    Redeploy { from: PhaseName, command: Option<String> },
+    Replace(Arc<Intake>),
+}
+
+/// Where the answer to a request goes.
+pub(super) type Reply = oneshot::Sender<Result<Workspace, Problem>>;
+
+/// A workspace, from outside its driver. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Handle {
+    pub(super) requests: mpsc::Sender<(Request, Reply)>,
+    pub(super) view: watch::Receiver<Workspace>,
+    pub(super) link: watch::Receiver<Option<AgentLink>>,
+}
+
+impl Handle {
+    /// The workspace as it stands.
+    pub(crate) fn view(&self) -> Workspace {
+        self.view.borrow().clone()
+    }
+
+    /// The agent's connection, if there is one.
+    pub(crate) fn link(&self) -> Option<AgentLink> {
+        self.link.borrow().clone().filter(|link| !link.is_closed())
+    }
+
+    /// The agent's connection, or why there is none.
+    pub(crate) fn agent(&self) -> Result<AgentLink, Problem> {
+        self.link().ok_or_else(|| {
+            Problem::new(Code::WrongState, format!("{} is not running.", self.view.borrow().name))
+                .hint("Start it first.")
+        })
+    }
+
+    /// Sends a request and waits for what came of it.
+    pub(crate) async fn ask(&self, request: Request) -> Result<Workspace, Problem> {
+        let gone =
+            |id: &WorkspaceId| Problem::new(Code::NotFound, format!("There is no workspace {id} any more."));
+        let (reply, answer) = oneshot::channel();
+        let id = self.view.borrow().id.clone();
+        self.requests.send((request, reply)).await.map_err(|_| gone(&id))?;
+        answer.await.map_err(|_| gone(&id))?
+    }
+}

@@ -1,0 +1,26 @@
+//! What is kept of a workspace on disk: the view skins see, and what only the engine needs.
+
+use serde::{Deserialize, Serialize};
+use slipway_intake::RunPlan;
+use slipway_wire::{ProcessId, Workspace};
+use std::collections::BTreeMap;
+
+/// A workspace as the store keeps it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    /// What skins see.
+    pub(crate) view: Workspace,
+    /// The container, once made.
+    pub(crate) container: Option<String>,
+    /// The plan in full.
+    pub(crate) run_plan: Option<RunPlan>,
+    /// The user's own environment for every process. Never part of the container's configuration, where `docker
+    /// inspect` would show it.
+    pub(crate) env: BTreeMap<String, String>,
+    /// The files are all in: a deploy cut short can go on from here.
+    pub(crate) uploaded: bool,
+    /// The program's process.
+    pub(crate) app: Option<ProcessId>,
+    /// When it was stopped by its lease, Unix time in milliseconds: the grace counts from here.
+    pub(crate) expired_at_ms: Option<u64>,
+}

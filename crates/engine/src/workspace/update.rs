@@ -1,0 +1,58 @@
+//! What tasks that work for a workspace tell its driver. Each carries the generation it belongs to, so that what a
+//! cancelled task still says is not believed.
+
+use slipway_wire::{Message, PhaseName, Port, Problem, ProcessExit, ProcessId};
+use tokio::sync::mpsc;
+
+use crate::agent_link::AgentLink;
+
+/// A change in one phase.
+#[derive(Debug)]
+pub(crate) enum PhaseChange {
+    Begin { detail: Option<String>, command: Option<String> },
+    Progress { detail: Option<String>, done: u64, total: u64 },
+    Process(ProcessId),
+    Done { detail: Option<String> },
+    Skip,
+}
+
+/// One thing that happened.
+pub(crate) enum Update {
+    Phase(PhaseName, PhaseChange),
+    Container(String),
+    Link(AgentLink),
+    Uploaded,
+    /// The install command that worked in place of the plan's.
+    Installed(String),
+    App(ProcessId),
+    Say(Message),
+    /// The deploy job is over: the program was started, or the phase that failed and why.
+    Ended(Result<(), (PhaseName, Problem)>),
+    /// The program ended. `tail` is the end of its output, plain text.
+    AppExited {
+        process: ProcessId,
+        exit: ProcessExit,
+        tail: String,
+    },
+    PortOpened(Port, Option<ProcessId>),
+    PortClosed(u16),
+}
+
+/// The sending end, for one generation.
+#[derive(Clone)]
+pub(crate) struct Updates {
+    pub(super) generation: u64,
+    pub(super) sender: mpsc::Sender<(u64, Update)>,
+}
+
+impl Updates {
+    /// Tells the driver. A driver that is gone needs to know nothing more.
+    pub(crate) async fn tell(&self, update: Update) {
+        let _gone_is_fine = self.sender.send((self.generation, update)).await;
+    }
+
+    /// Tells the driver if it has room: for progress, of which the next will do as well.
+    pub(crate) fn tell_if_room(&self, update: Update) {
+        let _next_will_do = self.sender.try_send((self.generation, update));
+    }
+}
