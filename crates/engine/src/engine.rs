@@ -196,10 +196,8 @@ impl Engine {
                         handle.view().state,
                         WorkspaceState::Running | WorkspaceState::Creating | WorkspaceState::Failed
                     );
-                    if running {
-                        if let Err(problem) = handle.ask(crate::workspace::Request::Stop).await {
-                            tracing::warn!(%problem, "a workspace could not be stopped at the end");
-                        }
+                    if running && let Err(problem) = handle.ask(crate::workspace::Request::Stop).await {
+                        tracing::warn!(%problem, "a workspace could not be stopped at the end");
                     }
                 });
                 futures_util::future::join_all(stops).await;

@@ -47,14 +47,13 @@ impl Shared {
         let entries = all.entry(workspace.clone()).or_default();
         let asked = |e: &EgressEntry| e.verdict == EgressVerdict::Asked && e.host == entry.host;
         let ask = asked(&entry) && !entries.iter().any(asked);
-        match entries.iter_mut().rev().find(|e| e.id == entry.id) {
-            Some(known) => known.clone_from(&entry),
-            None => {
-                if entries.len() == EGRESS_KEPT {
-                    entries.pop_front();
-                }
-                entries.push_back(entry.clone());
+        if let Some(known) = entries.iter_mut().rev().find(|e| e.id == entry.id) {
+            known.clone_from(&entry)
+        } else {
+            if entries.len() == EGRESS_KEPT {
+                entries.pop_front();
             }
+            entries.push_back(entry.clone());
         }
         drop(all);
         if ask {

@@ -1,4 +1,4 @@
-//! What is *intended*, kept in SQLite: workspaces and their messages. (What *exists* is said by Docker's labels.)
+//! What is *intended*, kept in `SQLite`: workspaces and their messages. (What *exists* is said by Docker's labels.)
 //! Every call is one short transaction; nothing here knows what the records mean.
 
 use rusqlite::{Connection, OptionalExtension, params};
@@ -149,7 +149,7 @@ impl Store {
             match serde_json::from_str(&text) {
                 Ok(record) => records.push(record),
                 Err(e) => {
-                    tracing::error!(%id, error = %e, "a workspace's record cannot be read; it is left as it is")
+                    tracing::error!(%id, error = %e, "a workspace's record cannot be read; it is left as it is");
                 }
             }
         }

@@ -23,10 +23,10 @@ pub(crate) async fn run(
 ) {
     loop {
         let found = docker.borrow_and_update().clone();
-        if let (Some(docker), Some(shared)) = (found, shared.upgrade()) {
-            if let Err(problem) = sweep(&shared, &docker).await {
-                tracing::warn!(%problem, "the sweep was not finished; it is made again when Docker comes back");
-            }
+        if let (Some(docker), Some(shared)) = (found, shared.upgrade())
+            && let Err(problem) = sweep(&shared, &docker).await
+        {
+            tracing::warn!(%problem, "the sweep was not finished; it is made again when Docker comes back");
         }
         let changed = cancel.run_until_cancelled(docker.changed()).await;
         if !matches!(changed, Some(Ok(()))) {

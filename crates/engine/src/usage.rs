@@ -13,7 +13,7 @@ use crate::agent_link::{AgentClient, agent_problem};
 /// Without an earlier figure, the second one is taken this much later.
 const FIRST_INTERVAL: Duration = Duration::from_millis(250);
 /// An earlier figure older than this says nothing about now.
-const STALE: Duration = Duration::from_secs(60);
+const STALE: Duration = Duration::from_mins(1);
 
 /// The last sum of each workspace.
 #[derive(Default)]
@@ -27,14 +27,13 @@ impl UsageMeter {
         let failed = |s: tonic::Status| agent_problem("measuring", &s);
         let mut before = self.last.lock().unwrap_or_else(PoisonError::into_inner).get(id).copied();
         before = before.filter(|(at, _)| at.elapsed() < STALE);
-        let (at, cpu) = match before {
-            Some(before) => before,
-            None => {
-                let first = client.usage(UsageRequest {}).await.map_err(failed)?.into_inner();
-                let at = Instant::now();
-                tokio::time::sleep(FIRST_INTERVAL).await;
-                (at, first.cpu_us)
-            }
+        let (at, cpu) = if let Some(before) = before {
+            before
+        } else {
+            let first = client.usage(UsageRequest {}).await.map_err(failed)?.into_inner();
+            let at = Instant::now();
+            tokio::time::sleep(FIRST_INTERVAL).await;
+            (at, first.cpu_us)
         };
         let now = client.usage(UsageRequest {}).await.map_err(failed)?.into_inner();
         let taken = Instant::now();

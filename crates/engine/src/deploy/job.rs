@@ -131,21 +131,20 @@ impl Job {
         let name = self.record.view.image.clone();
         self.begin(phase, Some(format!("Looking for {name}")), None).await;
         let docker = at(phase, self.docker())?;
-        let base = match at(phase, docker.image(&name).await)? {
-            Some(base) => base,
-            None => {
-                self.begin(phase, Some(format!("Pulling {name}")), None).await;
-                let tell = self.progress(phase);
-                let pulled = name.clone();
-                let pull = docker.pull(&name, move |p| {
-                    let detail = format!("Pulling {pulled}: layer {} of {}", p.layers_done, p.layers);
-                    tell(Some(detail), p.done, p.total);
-                });
-                at(phase, self.unless_cancelled(pull).await)?;
-                let missing =
-                    || Problem::new(Code::ImageNotFound, format!("{name} was pulled and is not there."));
-                at(phase, at(phase, docker.image(&name).await)?.ok_or_else(missing))?
-            }
+        let base = if let Some(base) = at(phase, docker.image(&name).await)? {
+            base
+        } else {
+            self.begin(phase, Some(format!("Pulling {name}")), None).await;
+            let tell = self.progress(phase);
+            let pulled = name.clone();
+            let pull = docker.pull(&name, move |p| {
+                let detail = format!("Pulling {pulled}: layer {} of {}", p.layers_done, p.layers);
+                tell(Some(detail), p.done, p.total);
+            });
+            at(phase, self.unless_cancelled(pull).await)?;
+            let missing =
+                || Problem::new(Code::ImageNotFound, format!("{name} was pulled and is not there."));
+            at(phase, at(phase, docker.image(&name).await)?.ok_or_else(missing))?
         };
         let trust = self.shared.settings.get().trust_host_certificates;
         let prepared = at(phase, docker.prepare(&self.shared.agents, &name, &base, trust).await)?;
@@ -267,21 +266,20 @@ impl Job {
         let command = self.command("install", ProcessRole::Install, plan, step);
         let (mut exit, mut tail) = at(phase, self.to_its_end(phase, link, &command).await)?;
         let mut used = step;
-        if exit.code != Some(0) {
-            if let Some(fallback) = &plan.fallback_install {
-                if LOCKFILE_BEHIND.iter().any(|words| tail.contains(words)) {
-                    let text = format!(
-                        "The lockfile does not fit the manifest: running `{}` instead of `{}`",
-                        sentence(&fallback.display()),
-                        sentence(&step.display())
-                    );
-                    self.updates.tell(Update::Say(message(Level::Warning, text))).await;
-                    self.begin(phase, None, Some(fallback.display())).await;
-                    let command = self.command("install", ProcessRole::Install, plan, fallback);
-                    (exit, tail) = at(phase, self.to_its_end(phase, link, &command).await)?;
-                    used = fallback;
-                }
-            }
+        if exit.code != Some(0)
+            && let Some(fallback) = &plan.fallback_install
+            && LOCKFILE_BEHIND.iter().any(|words| tail.contains(words))
+        {
+            let text = format!(
+                "The lockfile does not fit the manifest: running `{}` instead of `{}`",
+                sentence(&fallback.display()),
+                sentence(&step.display())
+            );
+            self.updates.tell(Update::Say(message(Level::Warning, text))).await;
+            self.begin(phase, None, Some(fallback.display())).await;
+            let command = self.command("install", ProcessRole::Install, plan, fallback);
+            (exit, tail) = at(phase, self.to_its_end(phase, link, &command).await)?;
+            used = fallback;
         }
         if exit.code != Some(0) {
             let text = format!("`{}` {}.", sentence(&used.display()), ended(exit));

@@ -82,7 +82,7 @@ async fn follow(
             Some(Event::Progress(p)) => tell(p.bytes.min(p.total_bytes), p.total_bytes),
             Some(Event::Done(done)) => return Ok(UnpackSummary { files: done.files, bytes: done.bytes }),
             Some(Event::Refused(refused)) => {
-                let code: String = refused.code.chars().filter(|c| c.is_ascii_graphic()).take(40).collect();
+                let code: String = refused.code.chars().filter(char::is_ascii_graphic).take(40).collect();
                 let words: String = refused.message.chars().filter(|c| !c.is_control()).take(300).collect();
                 return Err(
                     Problem::new(Code::Refused, format!("The zip was refused: {words}.")).detail(code)

@@ -202,11 +202,11 @@ impl Docker {
             .create_container(Some(options), body)
             .await
             .map_err(|e| problem("making the container", &e))?;
-        if spec.root != slipway_agent_api::WORKSPACE {
-            if let Err(problem) = self.make_root(&made.id, &spec.root).await {
-                self.remove(&made.id).await?;
-                return Err(problem);
-            }
+        if spec.root != slipway_agent_api::WORKSPACE
+            && let Err(problem) = self.make_root(&made.id, &spec.root).await
+        {
+            self.remove(&made.id).await?;
+            return Err(problem);
         }
         Ok(made.id)
     }

@@ -51,10 +51,10 @@ pub(super) async fn for_image(config_dir: Option<&Path>, image: &str) -> Option<
         }
     };
     let registry = registry(image);
-    if let Some(helper) = config.helpers.get(registry).or(config.store.as_ref()) {
-        if let Some(found) = ask(helper, registry).await {
-            return Some(found);
-        }
+    if let Some(helper) = config.helpers.get(registry).or(config.store.as_ref())
+        && let Some(found) = ask(helper, registry).await
+    {
+        return Some(found);
     }
     let auth = config.auths.get(registry)?;
     let (username, password) = auth.auth.as_deref().and_then(decode).unzip();

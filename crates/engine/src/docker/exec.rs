@@ -84,10 +84,10 @@ impl AsyncRead for Duplex {
                 Poll::Ready(Some(Err(e))) => return Poll::Ready(Err(io::Error::other(e))),
                 Poll::Ready(Some(Ok(LogOutput::StdOut { message }))) => self.rest = message,
                 Poll::Ready(Some(Ok(LogOutput::StdErr { message }))) => {
-                    if let Ok(mut errors) = self.errors.lock() {
-                        if errors.len() < 4096 {
-                            errors.push_str(&String::from_utf8_lossy(&message));
-                        }
+                    if let Ok(mut errors) = self.errors.lock()
+                        && errors.len() < 4096
+                    {
+                        errors.push_str(&String::from_utf8_lossy(&message));
                     }
                 }
                 Poll::Ready(Some(Ok(_))) => {}

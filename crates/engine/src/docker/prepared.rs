@@ -68,7 +68,7 @@ impl Agents {
         }
         Ok(Self {
             instance: instance.to_owned(),
-            agents,
+            binaries: loaded,
             certificates: certificates.map(Into::into),
             making: Mutex::new(()),
         })

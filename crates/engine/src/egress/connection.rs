@@ -171,10 +171,10 @@ impl Connection {
         match timeout(ANSWER, answering).await {
             Ok(Ok(())) => {}
             Ok(Err(status)) => {
-                tracing::debug!(workspace = %self.shared.workspace, %status, "a refusal went unheard")
+                tracing::debug!(workspace = %self.shared.workspace, %status, "a refusal went unheard");
             }
             Err(_) => {
-                tracing::warn!(workspace = %self.shared.workspace, "the agent did not take a refusal in time")
+                tracing::warn!(workspace = %self.shared.workspace, "the agent did not take a refusal in time");
             }
         }
     }

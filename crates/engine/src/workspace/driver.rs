@@ -34,9 +34,9 @@ pub(crate) enum Origin {
 }
 
 /// A warning before the lease ends.
-const WARNING: Duration = Duration::from_secs(120);
+const WARNING: Duration = Duration::from_mins(2);
 /// The clock is looked at least this often, for it may have been moved.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 const LONGEST_LEASE_S: u64 = 30 * 24 * 3600;
 
 /// Owns one workspace.
@@ -519,7 +519,7 @@ impl Driver {
         let Ok(docker) = self.shared.docker.current() else { return };
         match docker.running(&container).await {
             Err(problem) => {
-                tracing::warn!(workspace = %self.record.view.id, %problem, "the container could not be looked at")
+                tracing::warn!(workspace = %self.record.view.id, %problem, "the container could not be looked at");
             }
             Ok(None) => self.lost(),
             Ok(Some(running)) if running.running => self.reconnect(&docker, &container).await,
@@ -933,7 +933,7 @@ impl Driver {
                 match self.remove().await {
                     Ok(()) => return Next::End,
                     Err(problem) => {
-                        tracing::warn!(workspace = %self.record.view.id, %problem, "could not be deleted yet")
+                        tracing::warn!(workspace = %self.record.view.id, %problem, "could not be deleted yet");
                     }
                 }
             }
@@ -953,11 +953,12 @@ impl Driver {
     }
 
     async fn expire(&mut self, now: u64) {
-        if self.record.container.is_some() && self.record.view.state != WorkspaceState::Stopped {
-            if let Err(problem) = self.stop().await {
-                tracing::warn!(workspace = %self.record.view.id, %problem, "could not be stopped at the end of its lease");
-                return;
-            }
+        if self.record.container.is_some()
+            && self.record.view.state != WorkspaceState::Stopped
+            && let Err(problem) = self.stop().await
+        {
+            tracing::warn!(workspace = %self.record.view.id, %problem, "could not be stopped at the end of its lease");
+            return;
         }
         self.record.expired_at_ms = Some(now);
         let grace = self.shared.settings.get().grace_s;
