@@ -1,0 +1,58 @@
+// Puts the window on the page for whichever backend it is given; the tests' fixture uses the same way in.
+import '@fontsource-variable/inter';
+import '@fontsource-variable/jetbrains-mono';
+import './tokens.css';
+import './base.css';
+import { mount, unmount } from 'svelte';
+import Root from './Root.svelte';
+import type { Backend } from './lib/backend';
+import { App } from './lib/state/app.svelte';
+
+/** What end-to-end tests may ask; only there when the desktop says that a test drives it. */
+export type TestHook = {
+  terminalText: () => string;
+  selected: () => string | null;
+  link: () => string;
+};
+
+declare global {
+  interface Window {
+    __slipway?: TestHook;
+  }
+}
+
+const FONT_WAIT_MS = 150;
+
+/** Type is measured before the first paint, so nothing moves when the fonts arrive. */
+async function fonts(): Promise<void> {
+  const wanted = ['400 13px "Inter Variable"', '600 13px "Inter Variable"'].map((font) => document.fonts.load(font));
+  const late = new Promise((resolve) => setTimeout(resolve, FONT_WAIT_MS));
+  await Promise.race([Promise.all(wanted), late]);
+}
+
+export async function boot(backend: Backend): Promise<() => void> {
+  const target = document.getElementById('app');
+  if (target === null) throw new Error('the page has no #app');
+  const only = new URLSearchParams(location.search).get('workspace');
+  const app = new App(backend, only);
+  await fonts();
+  const root = mount(Root, { target, props: { app } });
+  const started = app.start().then(() => {
+    if (app.desktop?.test) {
+      window.__slipway = {
+        terminalText: () => app.terminals.active?.text() ?? '',
+        selected: () => app.view.selected,
+        link: () => app.feed.link,
+      };
+    }
+  });
+  // Two frames: the first has laid out and painted what is there, so a click would be answered now.
+  requestAnimationFrame(() =>
+    requestAnimationFrame(() => void backend.desktop('desktop.interactive', {}).catch(() => console.warn('interactive'))),
+  );
+  await started;
+  return () => {
+    app.stop();
+    void unmount(root);
+  };
+}

@@ -1,0 +1,97 @@
+// The one door to the engine and the desktop. Everything above speaks to `Backend`; what is below it (Tauri, the
+// loopback skin, the tests' fixture) is not known to any component.
+import type { Commands, Event, Problem, ProcessId, Theme, WorkspaceId } from '../wire';
+import type { Frame } from './frame';
+
+export type CommandName = keyof Commands;
+
+export type Sample = { name: string; title: string; detail: string };
+
+export type DesktopStart = {
+  /** Paths given on the command line. */
+  open: string[];
+  samples: Sample[];
+  os: 'linux' | 'macos' | 'windows';
+  version: string;
+  /** An end-to-end test drives this window. */
+  test: boolean;
+};
+
+/** CSS pixels of the window's content. */
+export type Rectangle = { x: number; y: number; width: number; height: number };
+
+export type DesktopCommands = {
+  'desktop.start': [Record<string, never>, DesktopStart];
+  'desktop.preview-place': [Rectangle & { visible: boolean }, unknown];
+  'desktop.preview-load': [{ url: string }, unknown];
+  'desktop.preview-act': [{ action: 'back' | 'forward' | 'reload' | 'hard-reload' | 'stop' }, unknown];
+  'desktop.preview-zoom': [{ factor: number }, unknown];
+  'desktop.preview-snapshot': [{ save: boolean; clipboard: boolean }, { png_base64?: string; path?: string }];
+  'desktop.open-external': [{ url: string }, unknown];
+  'desktop.choose': [{ kind: 'zip' | 'folder' }, { paths: string[] }];
+  'desktop.clipboard-write': [{ text: string }, unknown];
+  'desktop.clipboard-read': [Record<string, never>, { text: string }];
+  'desktop.interactive': [Record<string, never>, unknown];
+  'desktop.theme': [{ theme: Theme }, unknown];
+  'desktop.new-window': [{ id: WorkspaceId }, unknown];
+  'desktop.close': [{ keep: boolean }, unknown];
+};
+export type DesktopName = keyof DesktopCommands;
+
+export type DesktopEvent =
+  | {
+      kind: 'drag';
+      phase: 'enter' | 'over' | 'leave' | 'drop';
+      paths: string[];
+      over: 'ui' | 'preview';
+      x: number;
+      y: number;
+    }
+  | { kind: 'preview'; url: string; title: string; loading: boolean; can_back: boolean; can_forward: boolean }
+  | { kind: 'open'; paths: string[] }
+  | { kind: 'close-requested' };
+
+/** Ends a stream. Closing twice is harmless. */
+export type Close = () => void;
+
+export type EventSink = {
+  /** Events in order, one batch per message. */
+  events: (batch: Event[]) => void;
+  /** The stream ended without being closed by us. */
+  lost: (problem: Problem) => void;
+};
+
+export type FrameSink = {
+  frames: (batch: Frame[]) => void;
+  lost: (problem: Problem) => void;
+};
+
+/** An attached process. */
+export type Attachment = {
+  /** Keystrokes or a paste, as bytes. */
+  input: (bytes: Uint8Array) => Promise<void>;
+  /** Payload bytes now on screen; opens the window for more. */
+  ack: (bytes: number) => void;
+  close: Close;
+};
+
+export interface Backend {
+  /** Calls a command of the engine. Rejects with a {@link Problem}. */
+  call<K extends CommandName>(name: K, body: Commands[K][0]): Promise<Commands[K][1]>;
+  /** Calls the desktop around the window. Rejects with a {@link Problem}. */
+  desktop<K extends DesktopName>(name: K, body: DesktopCommands[K][0]): Promise<DesktopCommands[K][1]>;
+  /** Every event after `since`; with null from now on. */
+  events(since: number | null, sink: EventSink): Promise<Close>;
+  /** Output of a process from a byte offset on. */
+  attach(id: WorkspaceId, process: ProcessId, offset: number, sink: FrameSink): Promise<Attachment>;
+  /** What the window and its preview tell. */
+  desktopEvents(sink: (event: DesktopEvent) => void): Promise<Close>;
+}
+
+/** Whatever was thrown, as a Problem. */
+export function asProblem(thrown: unknown): Problem {
+  if (typeof thrown === 'object' && thrown !== null && 'code' in thrown && 'message' in thrown) {
+    return thrown as Problem;
+  }
+  return { code: 'internal', message: thrown instanceof Error ? thrown.message : String(thrown) };
+}

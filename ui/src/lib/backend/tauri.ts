@@ -1,0 +1,65 @@
+// The desktop's own backend: one `rpc` command and channels. The only file that imports `@tauri-apps/*`.
+import { Channel, invoke } from '@tauri-apps/api/core';
+import type { Event } from '../wire';
+import { asProblem, type Backend, type DesktopEvent } from './index';
+import { decodeFrames } from './frame';
+
+type Opened = { stream: number };
+
+function rpc<T>(name: string, body: unknown, channel?: Channel<never>): Promise<T> {
+  return invoke<T>('rpc', { name, body, channel });
+}
+
+/** A call nobody waits for: its failure shows as the stream's own end, so it is only logged. */
+function tell(name: string, body: unknown): void {
+  rpc(name, body).catch((thrown: unknown) => console.warn(name, asProblem(thrown).message));
+}
+
+function bytesOf(message: ArrayBuffer | number[] | Uint8Array): Uint8Array {
+  // Small raw messages arrive as arrays of numbers, larger ones as an ArrayBuffer.
+  return message instanceof Uint8Array ? message : new Uint8Array(message);
+}
+
+export function tauriBackend(): Backend {
+  return {
+    call: (name, body) => rpc(name, body),
+    desktop: (name, body) => rpc(name, body),
+
+    async events(since, sink) {
+      const channel = new Channel<Event | Event[]>((message) => sink.events(Array.isArray(message) ? message : [message]));
+      const { stream } = await rpc<Opened>('stream.events', { since }, channel as Channel<never>);
+      return () => tell('stream.close', { stream });
+    },
+
+    async attach(id, process, offset, sink) {
+      let open = true;
+      const channel = new Channel<ArrayBuffer | number[]>((message) => {
+        if (!open) return;
+        try {
+          sink.frames(decodeFrames(bytesOf(message)));
+        } catch (thrown) {
+          open = false;
+          sink.lost(asProblem(thrown));
+        }
+      });
+      const { stream } = await rpc<Opened>('stream.attach', { id, process, offset }, channel as Channel<never>);
+      return {
+        input: (bytes) => invoke('rpc', bytes, { headers: { name: 'stream.input', stream: String(stream) } }),
+        ack: (bytes) => tell('stream.ack', { stream, bytes }),
+        close: () => {
+          if (!open) return;
+          open = false;
+          tell('stream.close', { stream });
+        },
+      };
+    },
+
+    async desktopEvents(sink) {
+      const channel = new Channel<DesktopEvent | DesktopEvent[]>((message) => {
+        for (const event of Array.isArray(message) ? message : [message]) sink(event);
+      });
+      const { stream } = await rpc<Opened>('stream.desktop', {}, channel as Channel<never>);
+      return () => tell('stream.close', { stream });
+    },
+  };
+}

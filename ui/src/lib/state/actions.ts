@@ -1,0 +1,173 @@
+// What a person can do to workspaces and the window. Each action calls one command; what follows shows when the engine's
+// events arrive. A refusal becomes a notice with its hint; nothing is swallowed.
+import { asProblem } from '../backend';
+import { elapsed } from '../format';
+import { t } from '../messages';
+import type { LeaseChange, PhaseName, Problem, Source, Workspace, WorkspaceId } from '../wire';
+import type { App } from './app.svelte';
+import { failedPhase, stateWord } from './facts';
+
+const QUARTER_HOUR_S = 900;
+
+export class Actions {
+  #app: App;
+
+  constructor(app: App) {
+    this.#app = app;
+  }
+
+  /** Waits for an answer; a refusal is told and gives undefined. */
+  async attempt<T>(promise: Promise<T>): Promise<T | undefined> {
+    try {
+      return await promise;
+    } catch (thrown) {
+      this.#app.view.complain(asProblem(thrown));
+      return undefined;
+    }
+  }
+
+  /** One workspace for each path, or new files for one that exists. */
+  async deploy(paths: string[], replace?: WorkspaceId): Promise<void> {
+    if (paths.length === 0) {
+      this.#app.view.complain({ code: 'invalid', message: t.drop.nothing });
+      return;
+    }
+    for (const path of paths) await this.#deploy({ kind: 'path', path }, replace);
+  }
+
+  deploySample(name: string): Promise<void> {
+    return this.#deploy({ kind: 'sample', name });
+  }
+
+  async #deploy(source: Source, replace?: WorkspaceId): Promise<void> {
+    const made = await this.attempt(this.#app.backend.call('workspace.deploy', { source, env: {}, replace }));
+    if (made === undefined) return;
+    // An event may have told newer things of it already.
+    if (this.#app.store.workspace(made.id) === null) this.#app.store.putWorkspace(made);
+    this.#app.view.select(made.id);
+  }
+
+  async choose(kind: 'zip' | 'folder'): Promise<void> {
+    const chosen = await this.attempt(this.#app.backend.desktop('desktop.choose', { kind }));
+    if (chosen !== undefined && chosen.paths.length > 0) await this.deploy(chosen.paths);
+  }
+
+  stop(id: WorkspaceId) {
+    return this.attempt(this.#app.backend.call('workspace.stop', { id }));
+  }
+
+  start(id: WorkspaceId) {
+    return this.attempt(this.#app.backend.call('workspace.start', { id }));
+  }
+
+  cancel(id: WorkspaceId) {
+    return this.attempt(this.#app.backend.call('workspace.cancel', { id }));
+  }
+
+  redeploy(id: WorkspaceId, from: PhaseName, command?: string) {
+    return this.attempt(this.#app.backend.call('workspace.redeploy', { id, from, command }));
+  }
+
+  lease(id: WorkspaceId, change: LeaseChange) {
+    return this.attempt(this.#app.backend.call('workspace.lease', { id, change }));
+  }
+
+  extend(id: WorkspaceId) {
+    return this.lease(id, { kind: 'extend', seconds: QUARTER_HOUR_S });
+  }
+
+  askRemove(workspace: Workspace): void {
+    this.#app.view.dialog = {
+      kind: 'confirm',
+      title: t.workspace.removeTitle(workspace.name),
+      text: t.workspace.removeText,
+      act: t.workspace.removeDo,
+      danger: true,
+      run: () => void this.attempt(this.#app.backend.call('workspace.remove', { id: workspace.id })),
+    };
+  }
+
+  askRename(workspace: Workspace): void {
+    this.#app.view.dialog = {
+      kind: 'ask',
+      title: t.workspace.renameTitle,
+      label: t.workspace.renameLabel,
+      value: workspace.name,
+      hint: t.workspace.renameHint,
+      act: t.workspace.renameDo,
+      check: (name) => (name.length >= 1 && [...name].length <= 80 ? null : t.workspace.renameInvalid),
+      run: (name) => void this.attempt(this.#app.backend.call('workspace.rename', { id: workspace.id, name })),
+    };
+  }
+
+  showPlan(workspace: Workspace): void {
+    if (workspace.plan !== null) {
+      this.#app.view.dialog = { kind: 'plan', name: workspace.name, plan: workspace.plan };
+    }
+  }
+
+  decide(id: WorkspaceId, host: string, allow: boolean, once: boolean) {
+    return this.attempt(this.#app.backend.call('network.decide', { id, host, allow, once }));
+  }
+
+  retryEngine() {
+    return this.attempt(this.#app.backend.call('engine.retry', {}));
+  }
+
+  openExternal(url: string) {
+    return this.attempt(this.#app.backend.desktop('desktop.open-external', { url }));
+  }
+
+  newWindow(id: WorkspaceId) {
+    return this.attempt(this.#app.backend.desktop('desktop.new-window', { id }));
+  }
+
+  async copy(text: string, said: string = t.copied): Promise<void> {
+    const done = await this.attempt(this.#app.backend.desktop('desktop.clipboard-write', { text }).then(() => true));
+    if (done) this.#app.view.say(said);
+  }
+
+  async screenshot(): Promise<void> {
+    const taken = await this.attempt(
+      this.#app.backend.desktop('desktop.preview-snapshot', { save: true, clipboard: true }),
+    );
+    if (taken === undefined) return;
+    this.#app.view.say(taken.path ? t.preview.screenshotDone(taken.path) : t.preview.screenshotCopied);
+  }
+
+  /** Everything somebody else needs to understand a failure, as text. */
+  report(workspace: Workspace): string {
+    const phase = failedPhase(workspace);
+    const problem: Problem | null = phase?.problem ?? workspace.problem;
+    const engine = this.#app.store.engine;
+    const lines = [
+      `${t.app} ${this.#app.desktop?.version ?? ''} · ${this.#app.desktop?.os ?? ''}`.trim(),
+      `Workspace ${workspace.name} (${workspace.id}), ${stateWord(workspace)}, image ${workspace.image}`,
+      `Engine ${engine?.product ?? 'none'} ${engine?.version ?? ''} ${engine?.platform ?? ''}`.trim(),
+      ...(workspace.plan === null ? [] : [`Plan ${workspace.plan.title}: ${workspace.plan.why}`]),
+      '',
+      ...workspace.phases
+        .filter(({ state }) => state !== 'skipped')
+        .map(({ name, state, elapsed_ms, command }) =>
+          [name, state, elapsed_ms === null ? null : elapsed(elapsed_ms), command].filter(Boolean).join('  '),
+        ),
+      ...(problem === null ? [] : ['', `${problem.code}: ${problem.message}`, problem.hint ?? '', problem.detail ?? '']),
+    ];
+    return `${lines.join('\n').trim()}\n`;
+  }
+
+  closeWindow(): void {
+    const { backend, store, view } = this.#app;
+    const running = store.workspaces.filter(({ state }) => state === 'running' || state === 'creating').length;
+    const close = (keep: boolean) => void this.attempt(backend.desktop('desktop.close', { keep }));
+    if (running === 0 || this.#app.only !== null) return close(true);
+    view.dialog = {
+      kind: 'confirm',
+      title: t.closing.title,
+      text: t.closing.text(running),
+      act: t.closing.keep,
+      other: { label: t.closing.stop, run: () => close(false) },
+      run: () => close(true),
+    };
+  }
+}

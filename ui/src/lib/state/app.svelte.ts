@@ -1,0 +1,108 @@
+// One window: its backend, what the engine says, what was chosen here, and what can be done. Components get it from
+// the context; nothing is a global, so tests make as many as they like.
+import { getContext, setContext } from 'svelte';
+import { asProblem, type Backend, type DesktopEvent, type DesktopStart } from '../backend';
+import type { Problem, WorkspaceId } from '../wire';
+import { Terminals } from '../terminal/terminals.svelte';
+import { Actions } from './actions';
+import { Drag } from './drag.svelte';
+import { Feed } from './feed.svelte';
+import { FileTree } from './files.svelte';
+import { kept } from './keep';
+import { PreviewPage } from './preview.svelte';
+import { Store } from './store.svelte';
+import { UsageMeter } from './usage.svelte';
+import { View } from './view.svelte';
+
+const KEY = Symbol('app');
+
+export class App {
+  readonly backend: Backend;
+  readonly store = new Store();
+  readonly view = new View();
+  readonly feed: Feed;
+  readonly page: PreviewPage;
+  readonly usage: UsageMeter;
+  readonly terminals: Terminals;
+  readonly files: FileTree;
+  readonly drag: Drag;
+  readonly act: Actions;
+  /** The only workspace of a second window; null in the main one. */
+  readonly only: WorkspaceId | null;
+  desktop = $state.raw<DesktopStart | null>(null);
+  problem = $state.raw<Problem | null>(null);
+
+  constructor(backend: Backend, only: WorkspaceId | null) {
+    this.backend = backend;
+    this.only = only;
+    this.feed = new Feed(backend, this.store);
+    this.page = new PreviewPage(backend);
+    this.usage = new UsageMeter(backend);
+    this.files = new FileTree(backend);
+    this.act = new Actions(this);
+    this.terminals = new Terminals(this);
+    this.drag = new Drag(this);
+  }
+
+  get mac(): boolean {
+    return this.desktop?.os === 'macos';
+  }
+
+  get workspace() {
+    return this.store.workspace(this.view.selected);
+  }
+
+  get room() {
+    return this.view.selected === null ? null : this.store.room(this.view.selected);
+  }
+
+  /** Connects and opens what the command line named. */
+  async start(): Promise<void> {
+    this.problem = null;
+    try {
+      const [desktop] = await Promise.all([
+        this.backend.desktop('desktop.start', {}),
+        this.backend.desktopEvents((event) => this.#take(event)),
+        this.feed.start(),
+      ]);
+      this.desktop = desktop;
+      this.#selectFirst();
+      if (desktop.open.length > 0 && this.only === null) await this.act.deploy(desktop.open);
+    } catch (thrown) {
+      this.problem = asProblem(thrown);
+    }
+  }
+
+  stop(): void {
+    this.feed.stop();
+    this.terminals.closeAll();
+  }
+
+  #selectFirst(): void {
+    if (this.only !== null) return this.view.select(this.only);
+    const last = kept<WorkspaceId | null>('selected', null);
+    this.view.select(this.store.workspace(last)?.id ?? this.store.workspaces[0]?.id ?? null);
+  }
+
+  #take(event: DesktopEvent): void {
+    switch (event.kind) {
+      case 'preview':
+        return this.page.take(event);
+      case 'drag':
+        return this.drag.take(event);
+      case 'open':
+        void this.act.deploy(event.paths);
+        return;
+      case 'close-requested':
+        return this.act.closeWindow();
+    }
+  }
+}
+
+export function provideApp(app: App): App {
+  return setContext(KEY, app);
+}
+
+export function useApp(): App {
+  return getContext<App>(KEY);
+}

@@ -1,0 +1,142 @@
+// Keeps the store true: subscribes first, then reads the lists, then applies what came meanwhile; after a gap or a lost
+// stream it reads again. Events that arrive during a read are held back so that no older list overwrites them.
+import type { Backend, Close } from '../backend';
+import { asProblem } from '../backend';
+import type { Event, Problem, WorkspaceId } from '../wire';
+import type { MessageRow, Store } from './store.svelte';
+
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 5000;
+
+function rowsOf(events: Event[]): MessageRow[] {
+  const rows: MessageRow[] = [];
+  for (const { seq, at_ms, body } of events) {
+    if (body.kind === 'message') rows.push({ seq, at_ms, message: body.value });
+  }
+  return rows;
+}
+
+export class Feed {
+  link = $state<'connecting' | 'live' | 'lost'>('connecting');
+  problem = $state.raw<Problem | null>(null);
+  #backend: Backend;
+  #store: Store;
+  #seq: number | null = null;
+  #held: Event[] | null = null;
+  #close: Close | null = null;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #wait = FIRST_WAIT_MS;
+  #ended = false;
+  #reading: Promise<void> = Promise.resolve();
+
+  constructor(backend: Backend, store: Store) {
+    this.#backend = backend;
+    this.#store = store;
+  }
+
+  /** Connects; resolves when the lists are in, or when the first try failed (others follow by themselves). */
+  async start(): Promise<void> {
+    clearTimeout(this.#timer);
+    if (this.#ended) return;
+    try {
+      this.#held ??= [];
+      this.#close = await this.#backend.events(this.#seq, {
+        events: (batch) => this.#take(batch),
+        lost: (problem) => this.#lose(problem),
+      });
+      await this.#readAll();
+      this.link = 'live';
+      this.problem = null;
+      this.#wait = FIRST_WAIT_MS;
+    } catch (thrown) {
+      this.#lose(asProblem(thrown));
+    }
+  }
+
+  stop(): void {
+    this.#ended = true;
+    clearTimeout(this.#timer);
+    this.#close?.();
+    this.#close = null;
+  }
+
+  /** Reads the lists of one workspace's room, once, or again with `force`. */
+  async openRoom(id: WorkspaceId, force = false): Promise<void> {
+    if (this.#store.openRoom(id).loaded && !force) return;
+    await this.#hold(() => this.#readRoom(id));
+  }
+
+  #take(batch: Event[]): void {
+    const last = batch.at(-1);
+    if (last !== undefined) this.#seq = last.seq;
+    if (this.#held !== null) {
+      this.#held.push(...batch);
+      return;
+    }
+    if (this.#store.apply(batch)) this.#again();
+  }
+
+  #again(): void {
+    this.#readAll().catch((thrown: unknown) => this.#lose(asProblem(thrown)));
+  }
+
+  #lose(problem: Problem): void {
+    this.#close?.();
+    this.#close = null;
+    if (this.#ended) return;
+    this.link = this.#store.loaded ? 'lost' : 'connecting';
+    this.problem = problem;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.start(), this.#wait);
+    this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT_MS);
+  }
+
+  /** Runs reads one after another with events held back, then applies those. */
+  #hold(read: () => Promise<void>): Promise<void> {
+    const turn = this.#reading.then(async () => {
+      this.#held ??= [];
+      try {
+        await read();
+      } finally {
+        const held = this.#held ?? [];
+        this.#held = null;
+        // A gap among them concerns the time before this read, so the read has mended it.
+        this.#store.apply(held);
+      }
+    });
+    this.#reading = turn.catch(() => {});
+    return turn;
+  }
+
+  #readAll(): Promise<void> {
+    return this.#hold(async () => {
+      const [workspaces, engine, settings] = await Promise.all([
+        this.#backend.call('workspace.list', {}),
+        this.#backend.call('engine.status', {}),
+        this.#backend.call('settings.get', {}),
+      ]);
+      this.#store.workspaces = workspaces.filter(({ state }) => state !== 'deleted');
+      this.#store.engine = engine;
+      this.#store.settings = settings;
+      this.#store.loaded = true;
+      const alive = new Set(workspaces.map(({ id }) => id));
+      for (const id of this.#store.rooms()) {
+        if (!alive.has(id)) this.#store.dropWorkspace(id);
+        else if (this.#store.room(id)?.loaded) await this.#readRoom(id);
+      }
+    });
+  }
+
+  async #readRoom(id: WorkspaceId): Promise<void> {
+    const [messages, processes, egress] = await Promise.all([
+      this.#backend.call('workspace.messages', { id }),
+      this.#backend.call('process.list', { id }),
+      this.#backend.call('network.list', { id }),
+    ]);
+    const room = this.#store.openRoom(id);
+    this.#store.putMessages(id, rowsOf(messages));
+    room.processes = processes;
+    room.egress = egress;
+    room.loaded = true;
+  }
+}

@@ -1,0 +1,132 @@
+// What a person chose in this window: selection, layout, open dialogs and files. Sizes and the last selection are
+// remembered per workspace in local storage. Nothing here is the engine's truth.
+import { SvelteSet } from 'svelte/reactivity';
+import type { FileEntry, Plan, Problem, ProcessId, WorkspaceId } from '../wire';
+import { keep, kept } from './keep';
+
+export type Layout = 'all' | 'preview' | 'terminal' | 'messages';
+export const LAYOUTS: Layout[] = ['all', 'preview', 'terminal'];
+export type Panel = 'messages' | 'network' | 'logs';
+export type Device = 'full' | 'tablet' | 'phone';
+
+export type Dialog =
+  | { kind: 'settings'; section?: 'engine' }
+  | { kind: 'engine' }
+  | { kind: 'shortcuts' }
+  | { kind: 'palette' }
+  | { kind: 'plan'; name: string; plan: Plan }
+  | {
+      kind: 'confirm';
+      title: string;
+      text: string;
+      act: string;
+      danger?: boolean;
+      /** A second way on, beside cancelling. */
+      other?: { label: string; run: () => void };
+      /** Shown as code: a link, a path. */
+      shown?: string;
+      /** A box to tick, and what to do when it was. */
+      tick?: { label: string; run: () => void };
+      run: () => void;
+    }
+  | { kind: 'ask'; title: string; label: string; value: string; act: string; hint?: string; check: (value: string) => string | null; run: (value: string) => void };
+
+export type Notice = { id: number; level: 'ok' | 'error'; text: string; hint?: string };
+
+/** Sizes in percent: preview of the height, terminal of the width below. */
+export type Sizes = { preview: number; terminal: number };
+export const USUAL_SIZES: Sizes = { preview: 57.5, terminal: 55.5 };
+
+/** A file open in the editor. */
+export type OpenFile = { id: WorkspaceId; path: string; entry: FileEntry; text: string | null; dirty: boolean };
+
+const NOTICE_MS = 6000;
+const MAX_NOTICES = 3;
+
+export class View {
+  selected = $state<WorkspaceId | null>(null);
+  layout = $state<Layout>('all');
+  sizes = $state.raw<Sizes>(USUAL_SIZES);
+  sidebar = $state(true);
+  panel = $state<Panel>('messages');
+  device = $state<Device>('full');
+  dialog = $state.raw<Dialog | null>(null);
+  notices = $state.raw<Notice[]>([]);
+  /** The process whose tab is in front, per workspace. */
+  tabs = $state<Record<WorkspaceId, ProcessId | undefined>>({});
+  /** Names given to tabs here. */
+  tabNames = $state<Record<string, string>>(kept('tab-names', {}));
+  files = $state<OpenFile[]>([]);
+  /** The path in front of the preview; null shows the preview. */
+  file = $state<string | null>(null);
+  /** Something is over the preview's place, which a native webview would hide. */
+  #covers = new SvelteSet<string>();
+  #notice = 0;
+
+  get covered(): boolean {
+    return this.#covers.size > 0;
+  }
+
+  cover(name: string, on: boolean): void {
+    if (on) this.#covers.add(name);
+    else this.#covers.delete(name);
+  }
+
+  select(id: WorkspaceId | null): void {
+    if (this.selected === id) return;
+    this.selected = id;
+    this.file = null;
+    if (id === null) return;
+    keep('selected', id);
+    const place = kept<{ layout?: Layout; sizes?: Sizes; device?: Device }>(`place.${id}`, {});
+    this.layout = place.layout ?? 'all';
+    this.sizes = place.sizes ?? USUAL_SIZES;
+    this.device = place.device ?? 'full';
+  }
+
+  /** The workspace is gone: nothing of it stays remembered. */
+  forget(id: WorkspaceId): void {
+    keep(`place.${id}`, null);
+    delete this.tabs[id];
+    this.files = this.files.filter((file) => file.id !== id);
+    for (const key of Object.keys(this.tabNames)) if (key.startsWith(`${id}/`)) delete this.tabNames[key];
+    keep('tab-names', this.tabNames);
+  }
+
+  place(change: { layout?: Layout; sizes?: Sizes; device?: Device }): void {
+    if (change.layout !== undefined) this.layout = change.layout;
+    if (change.sizes !== undefined) this.sizes = change.sizes;
+    if (change.device !== undefined) this.device = change.device;
+    if (this.selected !== null) {
+      keep(`place.${this.selected}`, { layout: this.layout, sizes: this.sizes, device: this.device });
+    }
+  }
+
+  cycleLayout(): void {
+    this.place({ layout: LAYOUTS[(LAYOUTS.indexOf(this.layout) + 1) % LAYOUTS.length] ?? 'all' });
+  }
+
+  nameTab(id: WorkspaceId, process: ProcessId, name: string): void {
+    this.tabNames[`${id}/${process}`] = name;
+    keep('tab-names', this.tabNames);
+  }
+
+  say(text: string): void {
+    this.#tell({ level: 'ok', text });
+  }
+
+  complain(problem: Problem): void {
+    this.#tell({ level: 'error', text: problem.message, hint: problem.hint });
+  }
+
+  dismiss(id: number): void {
+    this.notices = this.notices.filter((notice) => notice.id !== id);
+  }
+
+  #tell(notice: Omit<Notice, 'id'>): void {
+    const id = ++this.#notice;
+    this.notices = [...this.notices, { id, ...notice }].slice(-MAX_NOTICES);
+    // An error stays twice as long: there is more to read, and its hint says what to do.
+    setTimeout(() => this.dismiss(id), notice.level === 'ok' ? NOTICE_MS / 2 : NOTICE_MS * 2);
+  }
+}

@@ -1,0 +1,12 @@
+// The entry: picks the backend this window has (the desktop's, or the loopback skin's in a browser) and boots.
+import { boot } from './boot';
+import type { Backend } from './lib/backend';
+
+async function pick(): Promise<Backend> {
+  if ('__TAURI_INTERNALS__' in window) return (await import('./lib/backend/tauri')).tauriBackend();
+  const { httpBackend } = await import('./lib/backend/http');
+  const token = new URLSearchParams(location.hash.slice(1)).get('token') ?? '';
+  return httpBackend(new URL('/', location.href), token);
+}
+
+await boot(await pick());

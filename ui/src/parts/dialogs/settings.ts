@@ -1,0 +1,85 @@
+// Settings as they are typed: text and minutes here, seconds and numbers in the engine; and what is wrong with them.
+import { t } from '../../lib/messages';
+import type { Problem, Settings } from '../../lib/wire';
+
+export type Draft = Omit<Settings, 'duration_s' | 'grace_s' | 'listen_timeout_s' | 'terminal_font_px' | 'allow_hosts' | 'intake'> & {
+  duration_min: string;
+  grace_min: string;
+  listen_timeout_s: string;
+  terminal_font_px: string;
+  /** One host a line. */
+  allow_hosts: string;
+};
+type Wrong = Partial<Record<keyof Draft, string>>;
+
+const MONTH_MIN = 30 * 24 * 60;
+const NUMBERS = {
+  duration_min: [0, MONTH_MIN],
+  grace_min: [0, MONTH_MIN],
+  listen_timeout_s: [1, 3600],
+  terminal_font_px: [8, 32],
+} as const satisfies Partial<Record<keyof Draft, readonly [number, number]>>;
+const HOST = /^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i;
+
+/** Minutes as typed; a duration that is no whole number of minutes keeps its fraction. */
+const minutes = (seconds: number) => String(Number((seconds / 60).toFixed(2)));
+
+export function hostsOf(text: string): string[] {
+  return text
+    .split(/[\s,]+/)
+    .map((host) => host.trim())
+    .filter(Boolean);
+}
+
+export function draftOf({ intake: _, duration_s, grace_s, ...rest }: Settings): Draft {
+  return {
+    ...rest,
+    duration_min: minutes(duration_s),
+    grace_min: minutes(grace_s),
+    listen_timeout_s: String(rest.listen_timeout_s),
+    terminal_font_px: String(rest.terminal_font_px),
+    allow_hosts: rest.allow_hosts.join('\n'),
+  };
+}
+
+export function settingsOf({ duration_min, grace_min, ...draft }: Draft, before: Settings): Settings {
+  return {
+    ...before,
+    ...draft,
+    docker_host: draft.docker_host.trim(),
+    duration_s: Math.round(Number(duration_min) * 60),
+    grace_s: Math.round(Number(grace_min) * 60),
+    listen_timeout_s: Number(draft.listen_timeout_s),
+    terminal_font_px: Number(draft.terminal_font_px),
+    allow_hosts: hostsOf(draft.allow_hosts),
+  };
+}
+
+export function wrongOf(draft: Draft): Wrong {
+  const wrong: Wrong = {};
+  for (const [field, [low, high]] of Object.entries(NUMBERS) as [keyof typeof NUMBERS, readonly [number, number]][]) {
+    const text = draft[field].trim();
+    const value = Number(text);
+    const fraction = field === 'duration_min' || field === 'grace_min';
+    const fits = text !== '' && Number.isFinite(value) && value >= low && value <= high;
+    if (!fits || (!fraction && !Number.isInteger(value))) wrong[field] = t.settings.between(low, high);
+  }
+  const bad = hostsOf(draft.allow_hosts).find((host) => !HOST.test(host));
+  if (bad !== undefined) wrong.allow_hosts = t.settings.badHost(bad);
+  return wrong;
+}
+
+const FIELDS: [RegExp, keyof Draft][] = [
+  [/docker_host|engine address/i, 'docker_host'],
+  [/duration_s|duration/i, 'duration_min'],
+  [/grace/i, 'grace_min'],
+  [/listen_timeout/i, 'listen_timeout_s'],
+  [/allow_hosts|host name/i, 'allow_hosts'],
+  [/terminal_font/i, 'terminal_font_px'],
+];
+
+/** The field a refusal names, so that it can stand beside it. */
+export function problemField({ message, detail }: Problem): keyof Draft | null {
+  const text = `${message} ${detail ?? ''}`;
+  return FIELDS.find(([pattern]) => pattern.test(text))?.[1] ?? null;
+}

@@ -1,0 +1,142 @@
+// The states a person can meet, and how to get there from the fixture.
+const idle = 'new Promise((done) => setTimeout(done, 350))';
+
+export const scenes = {
+  ready: { state: 'ready', wait: "document.querySelector('.xterm-rows')?.textContent.includes('hmr update') && document.querySelector('[aria-label^=CPU]')" },
+  empty: { state: 'empty', wait: "document.querySelector('[data-testid=sample]')" },
+  deploying: { state: 'deploying', wait: "document.querySelector('[data-testid=phase-image]')" },
+  failed: { state: 'failed', wait: "document.querySelector('[data-testid=error-title]') && document.querySelector('.xterm-rows')?.textContent.includes('E404')" },
+  stopped: { state: 'stopped', wait: "document.querySelector('[data-testid=stopped]')" },
+  terminated: { state: 'terminated', wait: "document.querySelector('[data-testid=terminated]')" },
+  silent: { state: 'silent', wait: "document.querySelector('[data-testid=silent]')" },
+  absent: { state: 'absent', wait: "document.querySelector('[data-testid=engine-absent]')" },
+  lost: { state: 'lost', wait: "document.querySelector('[data-testid=engine-absent]')" },
+  palette: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')?.textContent.includes('hmr update')",
+    async act(page) {
+      await page.key('k', { ctrl: true });
+      await page.until("document.querySelector('[data-testid=palette-input]')");
+      await page.type('re');
+    },
+  },
+  settings: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.click('[data-testid=settings]');
+      await page.until("document.querySelector('#settings')");
+    },
+  },
+  shortcuts: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.run("document.activeElement?.blur()");
+      await page.key('?', { shift: true, text: '?' });
+      await page.until("document.querySelector('[data-testid=dialog]')");
+    },
+  },
+  engine: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.click('[data-testid=engine-status]');
+      await page.until("document.querySelector('[data-testid=dialog]')");
+    },
+  },
+  menu: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.click('[data-testid=workspace-menu]');
+      await page.until("document.querySelector('.menu')");
+    },
+  },
+  phases: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.click('[data-testid=state-pill]');
+      await page.until("document.querySelector('.menu.pop')");
+    },
+  },
+  remove: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.click('[data-testid=workspace-menu]');
+      await page.until("document.querySelector('[data-testid=remove]')");
+      await page.click('[data-testid=remove]');
+      await page.until("document.querySelector('[data-testid=confirm]')");
+    },
+  },
+  drop: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.run("fixture.tell({ kind: 'drag', phase: 'enter', paths: ['/home/me/shop.zip'], over: 'ui', x: 300, y: 300 })");
+      await page.until("document.querySelector('[data-testid=drop-overlay]')");
+    },
+  },
+  dropbad: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.run("fixture.answers.set('intake.inspect', () => { throw { code: 'refused', message: 'That is a PDF, not a zip.' }; }); fixture.tell({ kind: 'drag', phase: 'enter', paths: ['/home/me/invoice.pdf'], over: 'ui', x: 900, y: 300 })");
+      await page.until("document.querySelector('[data-testid=drop-overlay]')");
+    },
+  },
+  editor: {
+    state: 'ready',
+    wait: "document.querySelector('#file-2')",
+    async act(page) {
+      await page.click('#file-2');
+      await page.until("document.querySelector('#file-3')?.textContent.includes('App.tsx')");
+      await page.click('#file-3');
+      await page.until("document.querySelector('.cm-content')");
+      await page.click('.cm-line:nth-child(5)');
+      await page.type(' // mine');
+    },
+  },
+  network: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.click('[data-testid=tab-network]');
+      await page.until("document.querySelector('[data-testid=egress]')");
+    },
+  },
+  logs: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.click('[data-testid=tab-logs]');
+      await page.until("document.querySelector('[data-testid=log-lines]')");
+    },
+  },
+  exited: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.run("fixture.processes.get('shop-demo-k3f9').forEach((p) => { if (p.role === 'app') fixture.emit({ kind: 'process', value: { ...p, exit: { code: 1, signal: null } } }, 'shop-demo-k3f9'); }); fixture.answers.set('workspace.stop', () => { throw { code: 'wrong-state', message: 'It is being deployed just now.', hint: 'Cancel the deploy first.' }; })");
+      await page.until("document.querySelector('[data-testid=exit]')");
+      await page.key('F', { ctrl: true, shift: true });
+      await page.until("document.querySelector('.find')");
+      await page.type('vite');
+    },
+  },
+  phone: {
+    state: 'ready',
+    wait: "document.querySelector('[data-testid=device-phone]')",
+    act: (page) => page.click('[data-testid=device-phone]'),
+  },
+};
+
+export async function enter(page, url, name, theme) {
+  const scene = scenes[name];
+  await page.go(`${url}?state=${scene.state}&theme=${theme}`);
+  await page.until(`window.__slipway && ${scene.wait}`);
+  await scene.act?.(page);
+  await page.run(idle);
+}
