@@ -181,6 +181,7 @@ async fn serve(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
         .max_headers(FIELDS)
+        .max_header_size(HEAD)
         .max_buf_size(HEAD)
         .preserve_header_case(true)
         .auto_date_header(false)

@@ -31,15 +31,15 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::transport::Endpoint;
 
 /// Longest any single thing may take here.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(40);
 
 /// Waits for something that must come, and says what did not.
-pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(DEADLINE, future).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
 }
 
 /// Looks again and again until it is so.
-pub async fn until(what: &str, mut so: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut so: impl FnMut() -> bool) {
     soon(what, async {
         while !so() {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -49,16 +49,16 @@ pub async fn until(what: &str, mut so: impl FnMut() -> bool) {
 }
 
 /// The real agent, running on this machine instead of in a container.
-pub struct Agent {
+pub(crate) struct Agent {
     child: Child,
     /// Its gRPC client.
-    pub client: AgentClient,
+    pub(crate) client: AgentClient,
     /// Where its outgoing proxy listens.
-    pub egress_port: u16,
+    pub(crate) egress_port: u16,
 }
 
 impl Agent {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         static SERIAL: AtomicU32 = AtomicU32::new(0);
         let name = format!("slipway-test-{}-{}", std::process::id(), SERIAL.fetch_add(1, Ordering::SeqCst));
         let child = Command::new(agent_program())
@@ -73,7 +73,7 @@ impl Agent {
     }
 
     /// Ends it as a crash would.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().expect("the agent can be killed");
         self.child.wait().expect("the agent can be waited for");
     }
@@ -127,14 +127,14 @@ async fn connect(name: &str) -> AgentClient {
 
 /// What the gateway asks, answered from a table.
 #[derive(Default)]
-pub struct Table {
+pub(crate) struct Table {
     routes: Mutex<HashMap<WorkspaceId, Box<dyn Fn() -> Route + Send>>>,
-    pub seen: AtomicUsize,
-    pub reports: Mutex<Vec<PageReport>>,
+    pub(crate) seen: AtomicUsize,
+    pub(crate) reports: Mutex<Vec<PageReport>>,
 }
 
 impl Table {
-    pub fn set(&self, workspace: &str, route: impl Fn() -> Route + Send + 'static) {
+    pub(crate) fn set(&self, workspace: &str, route: impl Fn() -> Route + Send + 'static) {
         self.routes.lock().unwrap().insert(workspace.parse().unwrap(), Box::new(route));
     }
 }
@@ -154,16 +154,16 @@ impl Routes for Table {
 }
 
 /// A gateway with one live workspace, `shop`, whose agent is real.
-pub struct Preview {
-    pub agent: Agent,
-    pub gateway: Gateway,
-    pub table: Arc<Table>,
-    pub tracker: TaskTracker,
-    pub cancel: CancellationToken,
+pub(crate) struct Preview {
+    pub(crate) agent: Agent,
+    pub(crate) gateway: Gateway,
+    pub(crate) table: Arc<Table>,
+    pub(crate) tracker: TaskTracker,
+    pub(crate) cancel: CancellationToken,
 }
 
 impl Preview {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let agent = Agent::start().await;
         let table = Arc::new(Table::default());
         let client = agent.client.clone();
@@ -174,44 +174,44 @@ impl Preview {
     }
 
     /// The Host of a port of the live workspace.
-    pub fn host(&self, port: u16) -> String {
+    pub(crate) fn host(&self, port: u16) -> String {
         format!("{port}-shop.localhost:{}", self.gateway.addr().port())
     }
 
-    pub async fn socket(&self) -> TcpStream {
+    pub(crate) async fn socket(&self) -> TcpStream {
         TcpStream::connect(self.gateway.addr()).await.expect("the gateway accepts")
     }
 
-    pub async fn client(&self) -> Client {
+    pub(crate) async fn client(&self) -> Client {
         Client::connect(self.gateway.addr()).await
     }
 
     /// One GET on a connection of its own.
-    pub async fn get(&self, host: &str, path: &str) -> Response<Bytes> {
+    pub(crate) async fn get(&self, host: &str, path: &str) -> Response<Bytes> {
         let request = Request::get(path).header("host", host).header("accept", "text/html");
         self.client().await.send(request.body(Full::default()).unwrap()).await
     }
 }
 
 /// One HTTP/1.1 connection.
-pub struct Client {
+pub(crate) struct Client {
     sender: http1::SendRequest<Full<Bytes>>,
 }
 
 impl Client {
-    pub async fn connect(addr: SocketAddr) -> Self {
+    pub(crate) async fn connect(addr: SocketAddr) -> Self {
         let stream = TcpStream::connect(addr).await.expect("the gateway accepts");
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.expect("a handshake");
         tokio::spawn(connection);
         Self { sender }
     }
 
-    pub async fn start(&mut self, request: Request<Full<Bytes>>) -> Response<Incoming> {
+    pub(crate) async fn start(&mut self, request: Request<Full<Bytes>>) -> Response<Incoming> {
         soon("the connection to be free", self.sender.ready()).await.expect("still connected");
         soon("a response", self.sender.send_request(request)).await.expect("a response")
     }
 
-    pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Response<Bytes> {
+    pub(crate) async fn send(&mut self, request: Request<Full<Bytes>>) -> Response<Bytes> {
         let (head, body) = self.start(request).await.into_parts();
         let body = soon("the rest of the body", body.collect()).await.expect("a whole body");
         Response::from_parts(head, body.to_bytes())
@@ -219,6 +219,6 @@ impl Client {
 }
 
 /// Text of a body.
-pub fn text(response: &Response<Bytes>) -> &str {
+pub(crate) fn text(response: &Response<Bytes>) -> &str {
     std::str::from_utf8(response.body()).expect("text")
 }
