@@ -1,0 +1,183 @@
+//! An engine of a test's own: its data directory, its containers, removed at the end by instance label.
+
+use anyhow::{Context, Result, bail, ensure};
+use slipway_engine::{AgentBinary, Config, DockerHints, Engine, SystemClock};
+use slipway_tests::{containers, wait_until};
+use slipway_wire::{
+    Api, DeployRequest, FrameKind, OpenProcess, ProcessExit, ProcessRef, Source, Workspace, WorkspaceId,
+    WorkspaceRef, WorkspaceState,
+};
+use std::{
+    collections::BTreeMap,
+    env,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+/// Long enough for a busy machine with two cores; a test that gets there has failed.
+pub const LONG: Duration = Duration::from_secs(120);
+
+/// An engine and the folder it works in.
+pub struct House {
+    pub engine: Engine,
+    pub data: tempfile::TempDir,
+}
+
+/// The static agent: from the environment, or where `cargo xtask agent` puts it.
+pub fn agent() -> Result<PathBuf> {
+    let name = format!("slipway-agent-{}", env::consts::ARCH);
+    if let Some(given) = env::var_os("SLIPWAY_AGENT").filter(|path| !path.is_empty()) {
+        return Ok(given.into());
+    }
+    let own = env::current_exe()?;
+    let target = own.ancestors().nth(3).context("a test program lies in TARGET/PROFILE/deps")?;
+    let path = target.join(&name);
+    ensure!(path.is_file(), "{} is not built: `cargo xtask agent` builds it", path.display());
+    Ok(path)
+}
+
+/// How an engine on a data directory is opened.
+pub fn config(data: &Path) -> Result<Config> {
+    let arch = if env::consts::ARCH == "aarch64" { "arm64" } else { "amd64" };
+    let trust = ["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"].into_iter().find_map(env::var_os);
+    let trust = trust.unwrap_or_else(|| "/etc/ssl/certs/ca-certificates.crt".into());
+    Ok(Config {
+        data_dir: data.to_owned(),
+        settings_file: data.join("settings.toml"),
+        samples_dir: Some(slipway_tests::root()?.join("samples")),
+        agents: vec![AgentBinary { arch: arch.to_owned(), path: agent()? }],
+        certificates: std::fs::read(trust).ok(),
+        docker: DockerHints { docker_host: env::var("DOCKER_HOST").ok(), ..DockerHints::default() },
+        proxy: None,
+        trusted_networks: Vec::new(),
+        clock: Arc::new(SystemClock),
+        gateway_port: None,
+    })
+}
+
+impl House {
+    pub async fn open() -> Result<Self> {
+        let data = tempfile::tempdir()?;
+        let engine = Engine::open(config(data.path())?).await?;
+        Ok(Self { engine, data })
+    }
+
+    /// Ends the engine and removes what it made. Called by every test at its end; a test that failed before leaves its
+    /// containers to `./dev clean`.
+    pub async fn close(self) -> Result<()> {
+        self.engine.shutdown(Duration::from_secs(20), true).await;
+        containers::remove_all(self.data.path()).await
+    }
+
+    /// A zip with these entries in the house's own folder.
+    pub fn zip(&self, name: &str, entries: &[(&str, &str)]) -> Result<PathBuf> {
+        let path = self.data.path().join(format!("{name}.zip"));
+        slipway_tests::project::zip_of(&path, entries)?;
+        Ok(path)
+    }
+
+    pub async fn deploy(&self, path: &Path) -> Result<Workspace> {
+        Ok(self.engine.workspace_deploy(request(path)).await?)
+    }
+
+    pub async fn status(&self, id: &WorkspaceId) -> Result<Workspace> {
+        Ok(self.engine.workspace_status(WorkspaceRef { id: id.clone() }).await?)
+    }
+
+    /// Waits until a workspace is in a state, and fails at once when it ends in another that it does not leave.
+    pub async fn wait_for(&self, id: &WorkspaceId, wanted: WorkspaceState) -> Result<Workspace> {
+        let mut ended = None;
+        let found = wait_until(&format!("{id} to be {wanted:?}"), LONG, || async {
+            let view = self.status(id).await?;
+            let over = matches!(view.state, WorkspaceState::Failed | WorkspaceState::Terminated);
+            Ok((view.state == wanted || over).then_some(view))
+        })
+        .await?;
+        if found.state != wanted {
+            ended = found.problem.clone();
+        }
+        if let Some(problem) = ended {
+            bail!("{id} ended as {:?}: {problem} {:?}", found.state, problem.detail);
+        }
+        Ok(found)
+    }
+
+    /// Deploys and waits until it is running.
+    pub async fn ready(&self, path: &Path) -> Result<Workspace> {
+        let made = self.deploy(path).await?;
+        self.wait_for(&made.id, WorkspaceState::Running).await
+    }
+
+    /// Runs a program without a terminal to its end: its standard output, its standard error, how it ended.
+    pub async fn run(&self, id: &WorkspaceId, argv: &[&str]) -> Result<(String, String, ProcessExit)> {
+        let open = OpenProcess {
+            id: id.clone(),
+            argv: argv.iter().map(|&a| a.to_owned()).collect(),
+            cwd: None,
+            env: BTreeMap::new(),
+            terminal: None,
+            stdin: false,
+            name: None,
+        };
+        let process = self.engine.process_open(open).await?;
+        let mut attached =
+            self.engine.attach(&ProcessRef { id: id.clone(), process: process.id }, 0, true).await?;
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        while let Some(frame) = tokio::time::timeout(LONG, attached.output.recv()).await? {
+            match frame.kind {
+                FrameKind::Stdout => out.extend_from_slice(&frame.payload),
+                FrameKind::Stderr => err.extend_from_slice(&frame.payload),
+                FrameKind::Exit => {
+                    let exit = serde_json::from_slice(&frame.payload)?;
+                    return Ok((String::from_utf8(out)?, String::from_utf8(err)?, exit));
+                }
+                FrameKind::Terminal | FrameKind::Gap => bail!("unexpected {:?}", frame.kind),
+            }
+        }
+        bail!("the attachment ended without an exit")
+    }
+}
+
+/// The plainest deploy of a path.
+pub fn request(path: &Path) -> DeployRequest {
+    DeployRequest {
+        source: Source::Path { path: path.to_string_lossy().into_owned() },
+        name: None,
+        image: None,
+        env: BTreeMap::new(),
+        duration_s: None,
+        plan: None,
+        root: None,
+        preset: None,
+        network: None,
+        replace: None,
+    }
+}
+
+/// Fetches a URL of the gateway: the status and the body as text. `*.localhost` is dialled as loopback, as browsers do.
+pub async fn fetch(url: &str) -> Result<(u16, String)> {
+    use http_body_util::BodyExt;
+    let uri: hyper::Uri = url.parse()?;
+    let authority = uri.authority().context("a URL has a host")?.clone();
+    let stream = tokio::net::TcpStream::connect(("127.0.0.1", authority.port_u16().unwrap_or(80))).await?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream)).await?;
+    let driver = tokio::spawn(connection);
+    let path = uri.path_and_query().map_or("/", |p| p.as_str()).to_owned();
+    let request = hyper::Request::get(path)
+        .header("host", authority.as_str())
+        .body(http_body_util::Empty::<hyper::body::Bytes>::new())?;
+    let response = sender.send_request(request).await?;
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await?.to_bytes();
+    driver.abort();
+    Ok((status, String::from_utf8_lossy(&body).into_owned()))
+}
+
+/// A Node server of a few lines that answers on `port` with `text`.
+pub fn server(port: u16, text: &str) -> String {
+    format!(
+        "require('http').createServer((q, r) => r.end({text:?} + ' ' + q.url)).listen({port}, '127.0.0.1')"
+    )
+}

@@ -1,0 +1,10 @@
+//! The engine against the real Docker daemon and the real agent. One module per subject; what they share is in
+//! `harness` here and in `slipway_tests`.
+
+mod bad_projects;
+mod containment;
+mod crash;
+mod deploy;
+mod files;
+mod harness;
+mod terminal;

@@ -1,0 +1,210 @@
+//! The real app, driven by WebDriver. WebKit gives one window handle per webview, so a test looks into the interface
+//! and into the preview. What a run leaves is removed, by its own instance label; what it looked like when a test
+//! failed is kept.
+
+use anyhow::{Context, Result};
+use fantoccini::{Client, ClientBuilder, Locator, elements::Element, wd::WindowHandle};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use std::{
+    fs::{self, File},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+use crate::{built, containers, display::Display, wait_until};
+
+/// The app, its display and its data directory.
+pub struct App {
+    /// Where it shows.
+    pub display: Display,
+    /// Finds and clicks. Looks into one webview at a time.
+    pub client: Client,
+    /// A folder for the test's own files, gone afterwards.
+    pub scratch: TempDir,
+    driver: Child,
+    ui: WindowHandle,
+}
+
+/// Where pictures and logs of failed tests are kept.
+pub fn failures() -> Result<PathBuf> {
+    let folder = crate::root()?.join("target/e2e-failures");
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+/// Environment of an app under test, beside the display's.
+pub fn environment(command: &mut Command, scratch: &Path) -> Result<()> {
+    let runtime = scratch.join("runtime");
+    fs::create_dir_all(&runtime)?;
+    command
+        .env("SLIPWAY_DATA_DIR", scratch.join("data"))
+        .env("XDG_RUNTIME_DIR", runtime)
+        .env("SLIPWAY_TEST", "1")
+        .env("SLIPWAY_LOG", std::env::var("SLIPWAY_LOG").unwrap_or_else(|_| "info".into()));
+    Ok(())
+}
+
+impl App {
+    /// Runs a test in a fresh app that was started with `open`. Whatever comes of it, the app ends and its containers
+    /// go; when it fails, a picture and the log stay.
+    pub async fn run(name: &str, open: &[&Path], test: impl AsyncFnOnce(&App) -> Result<()>) -> Result<()> {
+        let scratch = tempfile::Builder::new().prefix("slipway-e2e-").tempdir()?;
+        let data = scratch.path().join("data");
+        let log = scratch.path().join("app.log");
+        let app = match Self::start(scratch, open).await {
+            Ok(app) => app,
+            Err(error) => return Err(error.context("the app did not start")),
+        };
+        let outcome = test(&app).await;
+        if outcome.is_err() {
+            let folder = failures()?;
+            app.display.photograph(&folder.join(format!("{name}.png"))).await?;
+            fs::copy(&log, folder.join(format!("{name}.log")))?;
+        }
+        let ended = app.end().await;
+        let removed = containers::remove_all(&data).await;
+        outcome.with_context(|| format!("see target/e2e-failures/{name}.png and .log"))?;
+        ended?;
+        removed
+    }
+
+    async fn start(scratch: TempDir, open: &[&Path]) -> Result<Self> {
+        let display = Display::start().await?;
+        let log = File::create(scratch.path().join("app.log"))?;
+        let port = free_port()?;
+        let mut driver = Command::new("WebKitWebDriver");
+        display.dress(&mut driver);
+        environment(&mut driver, scratch.path())?;
+        let driver = driver
+            .arg(format!("--port={port}"))
+            .env("TAURI_WEBVIEW_AUTOMATION", "true")
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .context("starting WebKitWebDriver")?;
+        let program = built("SLIPWAY_APP", "slipway-desktop")?;
+        let capabilities = json!({ "webkitgtk:browserOptions": { "binary": program, "args": open } });
+        let Value::Object(capabilities) = capabilities else { anyhow::bail!("an object is an object") };
+        let address = format!("http://127.0.0.1:{port}");
+        let client = wait_until("a WebDriver session", Duration::from_mins(1), async || {
+            let mut builder = ClientBuilder::new(HttpConnector::new());
+            Ok(Some(builder.capabilities(capabilities.clone()).connect(&address).await?))
+        })
+        .await?;
+        let ui = client.window().await?;
+        let app = Self { display, client, scratch, driver, ui };
+        app.wait_for("#app > *").await.context("the interface did not come up")?;
+        Ok(app)
+    }
+
+    /// Where Slipway keeps its things in this run.
+    pub fn data(&self) -> PathBuf {
+        self.scratch.path().join("data")
+    }
+
+    /// The app's own process.
+    pub fn pid(&self) -> Result<u32> {
+        let driver = self.driver.id().context("WebDriver has ended")?;
+        let family = crate::process::family(driver);
+        let app = family.iter().find(|p| "slipway-desktop".starts_with(&p.name) && p.pid != driver);
+        Ok(app.context("the app is not under WebDriver")?.pid)
+    }
+
+    /// Looks into the interface.
+    pub async fn ui(&self) -> Result<&Client> {
+        self.client.switch_to_window(self.ui.clone()).await?;
+        Ok(&self.client)
+    }
+
+    /// Looks into the preview, once there is one.
+    pub async fn preview(&self) -> Result<&Client> {
+        let other = wait_until("the preview's webview", Duration::from_secs(10), async || {
+            Ok(self.client.windows().await?.into_iter().find(|window| *window != self.ui))
+        })
+        .await?;
+        self.client.switch_to_window(other).await?;
+        Ok(&self.client)
+    }
+
+    /// Runs JavaScript in the webview looked into: the body of a function.
+    pub async fn script(&self, body: &str) -> Result<Value> {
+        Ok(self.client.execute(body, Vec::new()).await?)
+    }
+
+    /// Runs JavaScript that calls the last of its `arguments` when it is done.
+    pub async fn script_async(&self, body: &str) -> Result<Value> {
+        Ok(self.client.execute_async(body, Vec::new()).await?)
+    }
+
+    /// The first element, as soon as there is one.
+    pub async fn wait_for(&self, css: &str) -> Result<Element> {
+        wait_until(css, Duration::from_secs(20), async || {
+            Ok(Some(self.client.find(Locator::Css(css)).await?))
+        })
+        .await
+    }
+
+    /// Waits until the preview's text contains `text`.
+    pub async fn preview_shows(&self, text: &str, deadline: Duration) -> Result<()> {
+        wait_until(&format!("{text:?} in the preview"), deadline, async || {
+            let client = self.preview().await?;
+            let shown =
+                client.execute("return document.body ? document.body.innerText : ''", Vec::new()).await?;
+            let shown = shown.as_str().unwrap_or_default();
+            anyhow::ensure!(
+                shown.contains(text),
+                "it shows {:?}",
+                shown.chars().take(300).collect::<String>()
+            );
+            Ok(Some(()))
+        })
+        .await
+    }
+
+    /// Waits until the interface's text contains `text`.
+    pub async fn ui_shows(&self, text: &str, deadline: Duration) -> Result<()> {
+        wait_until(&format!("{text:?} in the interface"), deadline, async || {
+            let client = self.ui().await?;
+            let shown = client.execute("return document.body.innerText", Vec::new()).await?;
+            let shown = shown.as_str().unwrap_or_default();
+            anyhow::ensure!(
+                shown.contains(text),
+                "it shows {:?}",
+                shown.chars().take(600).collect::<String>()
+            );
+            Ok(Some(()))
+        })
+        .await
+    }
+
+    /// Drops a file on the interface, by the mouse, at CSS pixels of its content.
+    pub async fn drop_file(&self, file: &Path, x: i32, y: i32) -> Result<()> {
+        let (left, top) = self.display.window_at("^Slipway").await?;
+        self.display.drag_file(file, (left + x, top + y)).await
+    }
+
+    async fn end(mut self) -> Result<()> {
+        // The session's end ends the app in its own order; the driver goes after it.
+        let app = self.pid();
+        let closed = self.client.clone().close().await;
+        if let Ok(pid) = app {
+            wait_until("the app's end", Duration::from_secs(30), async || {
+                Ok((!Path::new(&format!("/proc/{pid}")).exists()).then_some(()))
+            })
+            .await?;
+        }
+        self.driver.kill().await?;
+        closed.context("ending the session")
+    }
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}

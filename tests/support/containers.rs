@@ -1,0 +1,43 @@
+//! What the Docker engine holds of one Slipway: found by its instance label and by nothing else, so that a test can
+//! only ever remove what it made.
+
+use anyhow::{Context, Result, ensure};
+use std::path::Path;
+use tokio::process::Command;
+
+/// The identity a data directory has, once Slipway has opened it.
+pub fn instance(data: &Path) -> Result<String> {
+    let path = data.join("instance");
+    let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    let instance = text.trim().to_owned();
+    ensure!(!instance.is_empty(), "{} is empty", path.display());
+    Ok(instance)
+}
+
+/// Runs the docker command line and gives what it printed.
+pub async fn docker(arguments: &[&str]) -> Result<String> {
+    let output = Command::new("docker").args(arguments).output().await.context("running docker")?;
+    ensure!(
+        output.status.success(),
+        "docker {} failed: {}",
+        arguments.join(" "),
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// The ids of an instance's containers, running or not.
+pub async fn of(instance: &str) -> Result<Vec<String>> {
+    let filter = format!("label=slipway.instance={instance}");
+    let listed = docker(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &filter]).await?;
+    Ok(listed.lines().map(str::to_owned).collect())
+}
+
+/// Removes what the Slipway of a data directory left. A directory Slipway never opened has nothing.
+pub async fn remove_all(data: &Path) -> Result<()> {
+    let Ok(instance) = instance(data) else { return Ok(()) };
+    for container in of(&instance).await? {
+        docker(&["rm", "--force", "--volumes", &container]).await?;
+    }
+    Ok(())
+}
