@@ -1,6 +1,6 @@
 // Runs before the first paint so that the window never flashes in the wrong colours. A file, not inline: the content
 // security policy allows no inline script.
-(function () {
+(() => {
   var kept = null;
   try {
     kept = localStorage.getItem('slipway.theme');

@@ -4,9 +4,9 @@ import '@fontsource-variable/jetbrains-mono';
 import './tokens.css';
 import './base.css';
 import { mount, unmount } from 'svelte';
-import Root from './Root.svelte';
 import type { Backend } from './lib/backend';
 import { App } from './lib/state/app.svelte';
+import Root from './Root.svelte';
 
 /** What end-to-end tests may ask; only there when the desktop says that a test drives it. */
 export type TestHook = {
@@ -48,7 +48,9 @@ export async function boot(backend: Backend): Promise<() => void> {
   });
   // Two frames: the first has laid out and painted what is there, so a click would be answered now.
   requestAnimationFrame(() =>
-    requestAnimationFrame(() => void backend.desktop('desktop.interactive', {}).catch(() => console.warn('interactive'))),
+    requestAnimationFrame(
+      () => void backend.desktop('desktop.interactive', {}).catch(() => console.warn('interactive')),
+    ),
   );
   await started;
   return () => {

@@ -6,7 +6,12 @@ class Observer implements ResizeObserver {
 }
 globalThis.ResizeObserver ??= Observer;
 globalThis.matchMedia ??= (query: string) =>
-  ({ matches: false, media: query, addEventListener: () => {}, removeEventListener: () => {} }) as unknown as MediaQueryList;
+  ({
+    matches: false,
+    media: query,
+    addEventListener: () => {},
+    removeEventListener: () => {},
+  }) as unknown as MediaQueryList;
 Element.prototype.scrollIntoView ??= () => {};
 Element.prototype.scrollTo ??= () => {};
 Object.defineProperty(document, 'fonts', { value: { load: async () => [], addEventListener: () => {} } });

@@ -45,7 +45,12 @@ export const t = {
     cpuValue: (percent: number) => `${Math.round(percent)} %`,
     usage: (cpu: string, memory: string) => `CPU ${cpu}, memory ${memory}`,
     settings: 'Settings',
-    layout: { all: 'Layout: all panes', preview: 'Layout: preview only', terminal: 'Layout: terminal only', messages: 'Layout: messages only' },
+    layout: {
+      all: 'Layout: all panes',
+      preview: 'Layout: preview only',
+      terminal: 'Layout: terminal only',
+      messages: 'Layout: messages only',
+    },
     sidebar: 'Sidebar',
   },
 
@@ -122,9 +127,19 @@ export const t = {
     absentText: 'Slipway runs code in containers and needs a Docker engine on this machine.',
     todo: 'What to do',
     how: {
-      linux: ['Install it: `sudo apt-get install docker.io`, or another engine such as Podman.', 'Start it: `sudo systemctl start docker`', 'May not be allowed to use it: `sudo usermod -aG docker $USER`, then sign in again.'],
-      macos: ['Start Docker Desktop, OrbStack, Colima or Rancher Desktop.', 'None of them here? `brew install --cask docker` installs Docker Desktop.'],
-      windows: ['Start Docker Desktop, Rancher Desktop or Podman Desktop.', 'None of them here? `winget install Docker.DockerDesktop` installs Docker Desktop.'],
+      linux: [
+        'Install it: `sudo apt-get install docker.io`, or another engine such as Podman.',
+        'Start it: `sudo systemctl start docker`',
+        'May not be allowed to use it: `sudo usermod -aG docker $USER`, then sign in again.',
+      ],
+      macos: [
+        'Start Docker Desktop, OrbStack, Colima or Rancher Desktop.',
+        'None of them here? `brew install --cask docker` installs Docker Desktop.',
+      ],
+      windows: [
+        'Start Docker Desktop, Rancher Desktop or Podman Desktop.',
+        'None of them here? `winget install Docker.DockerDesktop` installs Docker Desktop.',
+      ],
     },
     settings: 'Use another address…',
   },
@@ -137,7 +152,16 @@ export const t = {
 
   phases: {
     label: 'Deploy',
-    name: { check: 'check', image: 'image', claim: 'claim', upload: 'upload', install: 'install', build: 'build', start: 'start', ready: 'ready' } satisfies Record<PhaseName, string>,
+    name: {
+      check: 'check',
+      image: 'image',
+      claim: 'claim',
+      upload: 'upload',
+      install: 'install',
+      build: 'build',
+      start: 'start',
+      ready: 'ready',
+    } satisfies Record<PhaseName, string>,
     doing: {
       check: 'Checking what was dropped',
       image: 'Getting the base image',
@@ -159,7 +183,16 @@ export const t = {
     title: (phase: PhaseName) => `The ${phase} step failed`,
     titleAny: 'This workspace failed',
     output: 'The last lines of output',
-    command: { check: 'Command', image: 'Command', claim: 'Command', upload: 'Command', install: 'Install command', build: 'Build command', start: 'Start command', ready: 'Start command' } satisfies Record<PhaseName, string>,
+    command: {
+      check: 'Command',
+      image: 'Command',
+      claim: 'Command',
+      upload: 'Command',
+      install: 'Install command',
+      build: 'Build command',
+      start: 'Start command',
+      ready: 'Start command',
+    } satisfies Record<PhaseName, string>,
     retry: (phase: PhaseName) => `Retry from ${phase}`,
     shell: 'Shell here',
     report: 'Copy report',
@@ -218,6 +251,7 @@ export const t = {
     refresh: 'Read again',
     actions: 'File actions',
     none: 'No files to show while it is not running.',
+    soon: 'They show here once they are in the container.',
     empty: 'empty',
     truncated: 'Only the first 100,000 entries are shown.',
     open: 'Open',
@@ -295,7 +329,10 @@ export const t = {
     linkText: 'It came from the program in the terminal, not from Slipway.',
     linkAlways: 'Do not ask again for this workspace',
     linkDo: 'Open in browser',
-    role: { install: 'install', build: 'build', app: 'app', terminal: 'terminal', exec: 'program' } satisfies Record<ProcessRole, string>,
+    role: { install: 'install', build: 'build', app: 'app', terminal: 'terminal', exec: 'program' } satisfies Record<
+      ProcessRole,
+      string
+    >,
   },
 
   panel: {
@@ -390,7 +427,14 @@ export const t = {
     open: 'Commands',
   },
 
-  shortcuts: { title: 'Keyboard shortcuts', general: 'General', workspace: 'Workspace', preview: 'Preview', terminal: 'Terminal', editor: 'Editor' },
+  shortcuts: {
+    title: 'Keyboard shortcuts',
+    general: 'General',
+    workspace: 'Workspace',
+    preview: 'Preview',
+    terminal: 'Terminal',
+    editor: 'Editor',
+  },
 
   settings: {
     title: 'Settings',
@@ -405,11 +449,17 @@ export const t = {
     duration: 'Time until stopped',
     durationHint: 'Minutes; 0 keeps it until you stop it',
     grace: 'Kept after that for',
-    graceHint: 'Minutes a stopped workspace stays before it is deleted',
+    graceHint: 'Minutes a stopped one stays, then it goes',
     preset: 'Memory and CPU',
-    presets: { small: 'Small · 512 MB', medium: 'Medium · 2 GB', large: 'Large · 4 GB, 2 cores' } satisfies Record<Preset, string>,
+    presets: { small: 'Small · 512 MB', medium: 'Medium · 2 GB', large: 'Large · 4 GB, 2 cores' } satisfies Record<
+      Preset,
+      string
+    >,
     network: 'Containment',
-    networks: { strict: 'Strict: no network but the allowlist', open: 'Open: full network, root allowed' } satisfies Record<NetworkProfile, string>,
+    networks: {
+      strict: 'Strict: no network but the allowlist',
+      open: 'Open: full network, root allowed',
+    } satisfies Record<NetworkProfile, string>,
     networkWarning: 'Code in an open workspace can reach your network and everything in it.',
     timeout: 'Time an app may take to listen',
     timeoutHint: 'Seconds',
@@ -417,7 +467,7 @@ export const t = {
     hosts: 'Hosts every workspace may reach',
     hostsHint: 'One a line; `*.example.org` for all below it. Package registries are always in.',
     ask: 'Ask about unknown hosts',
-    askHint: 'Otherwise they are blocked at once',
+    askHint: 'otherwise they are blocked',
     trust: 'Give containers the certificates this machine trusts',
     window: 'Closing',
     keep: 'Workspaces go on when the window is closed',

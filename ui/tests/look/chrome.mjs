@@ -24,7 +24,9 @@ const FLAGS = [
 
 export async function openChrome(binary = process.env.CHROMIUM ?? 'chromium') {
   const profile = mkdtempSync(join(tmpdir(), 'look-'));
-  const child = spawn(binary, [...FLAGS, `--user-data-dir=${profile}`], { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] });
+  const child = spawn(binary, [...FLAGS, `--user-data-dir=${profile}`], {
+    stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
+  });
   const waiting = new Map();
   const heard = [];
   let next = 0;
@@ -62,11 +64,17 @@ export async function openChrome(binary = process.env.CHROMIUM ?? 'chromium') {
     const complaints = [];
     heard.push((message) => {
       if (message.sessionId !== sessionId) return;
-      if (message.method === 'Runtime.exceptionThrown') complaints.push(message.params.exceptionDetails.exception?.description ?? message.params.exceptionDetails.text);
-      if (message.method === 'Runtime.consoleAPICalled' && message.params.type === 'error') complaints.push(message.params.args.map(({ value, description }) => value ?? description).join(' '));
+      if (message.method === 'Runtime.exceptionThrown')
+        complaints.push(message.params.exceptionDetails.exception?.description ?? message.params.exceptionDetails.text);
+      if (message.method === 'Runtime.consoleAPICalled' && message.params.type === 'error')
+        complaints.push(message.params.args.map(({ value, description }) => value ?? description).join(' '));
     });
     const run = async (expression) => {
-      const { result, exceptionDetails } = await to('Runtime.evaluate', { expression, awaitPromise: true, returnByValue: true });
+      const { result, exceptionDetails } = await to('Runtime.evaluate', {
+        expression,
+        awaitPromise: true,
+        returnByValue: true,
+      });
       if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
       return result.value;
     };
@@ -83,14 +91,31 @@ export async function openChrome(binary = process.env.CHROMIUM ?? 'chromium') {
         }
       },
       async key(key, { ctrl = false, shift = false, text } = {}) {
-        const base = { key, modifiers: (ctrl ? 2 : 0) + (shift ? 8 : 0), code: key.length === 1 ? `Key${key.toUpperCase()}` : key, windowsVirtualKeyCode: key.length === 1 ? key.toUpperCase().charCodeAt(0) : { Enter: 13, Escape: 27, ArrowDown: 40, ArrowUp: 38, Tab: 9 }[key] };
+        const base = {
+          key,
+          modifiers: (ctrl ? 2 : 0) + (shift ? 8 : 0),
+          code: key.length === 1 ? `Key${key.toUpperCase()}` : key,
+          windowsVirtualKeyCode:
+            key.length === 1
+              ? key.toUpperCase().charCodeAt(0)
+              : { Enter: 13, Escape: 27, ArrowDown: 40, ArrowUp: 38, Tab: 9 }[key],
+        };
         await to('Input.dispatchKeyEvent', { type: text ? 'keyDown' : 'rawKeyDown', text, ...base });
         await to('Input.dispatchKeyEvent', { type: 'keyUp', ...base });
       },
       type: (text) => to('Input.insertText', { text }),
       async click(selector, button = 'left') {
-        const { x, y } = await run(`(() => { const r = document.querySelector(${JSON.stringify(selector)}).getBoundingClientRect(); return { x: r.x + r.width / 2, y: r.y + r.height / 2 }; })()`);
-        for (const type of ['mouseMoved', 'mousePressed', 'mouseReleased']) await to('Input.dispatchMouseEvent', { type, x, y, button: type === 'mouseMoved' ? 'none' : button, clickCount: 1 });
+        const { x, y } = await run(
+          `(() => { const r = document.querySelector(${JSON.stringify(selector)}).getBoundingClientRect(); return { x: r.x + r.width / 2, y: r.y + r.height / 2 }; })()`,
+        );
+        for (const type of ['mouseMoved', 'mousePressed', 'mouseReleased'])
+          await to('Input.dispatchMouseEvent', {
+            type,
+            x,
+            y,
+            button: type === 'mouseMoved' ? 'none' : button,
+            clickCount: 1,
+          });
       },
       async drag(from, to_) {
         await to('Input.dispatchMouseEvent', { type: 'mouseMoved', ...from });

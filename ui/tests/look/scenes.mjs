@@ -2,10 +2,16 @@
 const idle = 'new Promise((done) => setTimeout(done, 350))';
 
 export const scenes = {
-  ready: { state: 'ready', wait: "document.querySelector('.xterm-rows')?.textContent.includes('hmr update') && document.querySelector('[aria-label^=CPU]')" },
+  ready: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')?.textContent.includes('hmr update') && document.querySelector('[aria-label^=CPU]')",
+  },
   empty: { state: 'empty', wait: "document.querySelector('[data-testid=sample]')" },
   deploying: { state: 'deploying', wait: "document.querySelector('[data-testid=phase-image]')" },
-  failed: { state: 'failed', wait: "document.querySelector('[data-testid=error-title]') && document.querySelector('.xterm-rows')?.textContent.includes('E404')" },
+  failed: {
+    state: 'failed',
+    wait: "document.querySelector('[data-testid=error-title]') && document.querySelector('.xterm-rows')?.textContent.includes('E404')",
+  },
   stopped: { state: 'stopped', wait: "document.querySelector('[data-testid=stopped]')" },
   terminated: { state: 'terminated', wait: "document.querySelector('[data-testid=terminated]')" },
   silent: { state: 'silent', wait: "document.querySelector('[data-testid=silent]')" },
@@ -32,7 +38,7 @@ export const scenes = {
     state: 'ready',
     wait: "document.querySelector('.xterm-rows')",
     async act(page) {
-      await page.run("document.activeElement?.blur()");
+      await page.run('document.activeElement?.blur()');
       await page.key('?', { shift: true, text: '?' });
       await page.until("document.querySelector('[data-testid=dialog]')");
     },
@@ -75,7 +81,9 @@ export const scenes = {
     state: 'ready',
     wait: "document.querySelector('.xterm-rows')",
     async act(page) {
-      await page.run("fixture.tell({ kind: 'drag', phase: 'enter', paths: ['/home/me/shop.zip'], over: 'ui', x: 300, y: 300 })");
+      await page.run(
+        "fixture.tell({ kind: 'drag', phase: 'enter', paths: ['/home/me/shop.zip'], over: 'ui', x: 300, y: 300 })",
+      );
       await page.until("document.querySelector('[data-testid=drop-overlay]')");
     },
   },
@@ -83,7 +91,9 @@ export const scenes = {
     state: 'ready',
     wait: "document.querySelector('.xterm-rows')",
     async act(page) {
-      await page.run("fixture.answers.set('intake.inspect', () => { throw { code: 'refused', message: 'That is a PDF, not a zip.' }; }); fixture.tell({ kind: 'drag', phase: 'enter', paths: ['/home/me/invoice.pdf'], over: 'ui', x: 900, y: 300 })");
+      await page.run(
+        "fixture.answers.set('intake.inspect', () => { throw { code: 'refused', message: 'That is a PDF, not a zip.' }; }); fixture.tell({ kind: 'drag', phase: 'enter', paths: ['/home/me/invoice.pdf'], over: 'ui', x: 900, y: 300 })",
+      );
       await page.until("document.querySelector('[data-testid=drop-overlay]')");
     },
   },
@@ -119,7 +129,9 @@ export const scenes = {
     state: 'ready',
     wait: "document.querySelector('.xterm-rows')",
     async act(page) {
-      await page.run("fixture.processes.get('shop-demo-k3f9').forEach((p) => { if (p.role === 'app') fixture.emit({ kind: 'process', value: { ...p, exit: { code: 1, signal: null } } }, 'shop-demo-k3f9'); }); fixture.answers.set('workspace.stop', () => { throw { code: 'wrong-state', message: 'It is being deployed just now.', hint: 'Cancel the deploy first.' }; })");
+      await page.run(
+        "fixture.processes.get('shop-demo-k3f9').forEach((p) => { if (p.role === 'app') fixture.emit({ kind: 'process', value: { ...p, exit: { code: 1, signal: null } } }, 'shop-demo-k3f9'); }); fixture.answers.set('workspace.stop', () => { throw { code: 'wrong-state', message: 'It is being deployed just now.', hint: 'Cancel the deploy first.' }; })",
+      );
       await page.until("document.querySelector('[data-testid=exit]')");
       await page.key('F', { ctrl: true, shift: true });
       await page.until("document.querySelector('.find')");

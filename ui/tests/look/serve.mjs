@@ -6,7 +6,13 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
 
 const UI = join(dirname(fileURLToPath(import.meta.url)), '../..');
-const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.woff2': 'font/woff2', '.svg': 'image/svg+xml' };
+const TYPES = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.woff2': 'font/woff2',
+  '.svg': 'image/svg+xml',
+};
 
 export async function serveFixture({ fresh = true } = {}) {
   const out = join(UI, '.look/site');

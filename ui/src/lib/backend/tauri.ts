@@ -1,8 +1,8 @@
 // The desktop's own backend: one `rpc` command and channels. The only file that imports `@tauri-apps/*`.
 import { Channel, invoke } from '@tauri-apps/api/core';
 import type { Event } from '../wire';
-import { asProblem, type Backend, type DesktopEvent } from './index';
 import { decodeFrames } from './frame';
+import { asProblem, type Backend, type DesktopEvent } from './index';
 
 type Opened = { stream: number };
 
@@ -26,7 +26,9 @@ export function tauriBackend(): Backend {
     desktop: (name, body) => rpc(name, body),
 
     async events(since, sink) {
-      const channel = new Channel<Event | Event[]>((message) => sink.events(Array.isArray(message) ? message : [message]));
+      const channel = new Channel<Event | Event[]>((message) =>
+        sink.events(Array.isArray(message) ? message : [message]),
+      );
       const { stream } = await rpc<Opened>('stream.events', { since }, channel as Channel<never>);
       return () => tell('stream.close', { stream });
     },

@@ -50,11 +50,24 @@ const look = EditorView.theme({
   '.cm-selectionMatch': { backgroundColor: 'var(--term-match)' },
   '.cm-searchMatch': { backgroundColor: 'var(--term-match)' },
   '.cm-searchMatch-selected': { backgroundColor: 'var(--term-match-active)' },
-  '.cm-matchingBracket, &.cm-focused .cm-matchingBracket': { backgroundColor: 'var(--hover)', outline: '1px solid var(--line-strong)' },
+  '.cm-matchingBracket, &.cm-focused .cm-matchingBracket': {
+    backgroundColor: 'var(--hover)',
+    outline: '1px solid var(--line-strong)',
+  },
   '.cm-panels': { backgroundColor: 'var(--panel)', color: 'var(--text)', borderColor: 'var(--line)' },
   '.cm-panel input, .cm-panel button': { fontSize: '12px' },
-  '.cm-textfield': { backgroundColor: 'var(--bg)', border: '1px solid var(--control)', borderRadius: '6px', color: 'var(--text)' },
-  '.cm-button': { backgroundImage: 'none', backgroundColor: 'var(--hover)', border: '1px solid var(--line-strong)', borderRadius: '6px' },
+  '.cm-textfield': {
+    backgroundColor: 'var(--bg)',
+    border: '1px solid var(--control)',
+    borderRadius: '6px',
+    color: 'var(--text)',
+  },
+  '.cm-button': {
+    backgroundImage: 'none',
+    backgroundColor: 'var(--hover)',
+    border: '1px solid var(--line-strong)',
+    borderRadius: '6px',
+  },
   '.cm-foldPlaceholder': { backgroundColor: 'var(--hover)', border: '0', color: 'var(--text-2)' },
 });
 
@@ -69,7 +82,10 @@ export async function languageOf(path: string): Promise<LanguageSupport | undefi
     case 'ts':
     case 'tsx':
     case 'mts':
-      return (await import('@codemirror/lang-javascript')).javascript({ jsx: end.endsWith('x'), typescript: end.includes('ts') });
+      return (await import('@codemirror/lang-javascript')).javascript({
+        jsx: end.endsWith('x'),
+        typescript: end.includes('ts'),
+      });
     case 'html':
     case 'htm':
     case 'svelte':
@@ -101,6 +117,10 @@ export type EditorOptions = {
 };
 
 export function makeEditor(options: EditorOptions): EditorView {
+  const saved = () => {
+    options.save();
+    return true;
+  };
   const extensions: Extension[] = [
     lineNumbers(),
     highlightActiveLineGutter(),
@@ -119,7 +139,7 @@ export function makeEditor(options: EditorOptions): EditorView {
     look,
     EditorView.contentAttributes.of({ 'aria-label': options.label }),
     keymap.of([
-      { key: 'Mod-s', preventDefault: true, run: () => (options.save(), true) },
+      { key: 'Mod-s', preventDefault: true, run: saved },
       indentWithTab,
       ...searchKeymap,
       ...defaultKeymap,

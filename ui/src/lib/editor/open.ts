@@ -1,10 +1,10 @@
 // Opening and saving files of a workspace. A save names the change it was read at, so that what something else wrote
 // meanwhile is never overwritten without asking.
 import { asProblem } from '../backend';
+import { t } from '../messages';
 import type { App } from '../state/app.svelte';
 import { nameOf } from '../state/files.svelte';
 import type { OpenFile } from '../state/view.svelte';
-import { t } from '../messages';
 import type { WorkspaceId } from '../wire';
 
 /** Reads a file and brings it in front of the preview. */

@@ -151,7 +151,9 @@ export class Actions {
         .map(({ name, state, elapsed_ms, command }) =>
           [name, state, elapsed_ms === null ? null : elapsed(elapsed_ms), command].filter(Boolean).join('  '),
         ),
-      ...(problem === null ? [] : ['', `${problem.code}: ${problem.message}`, problem.hint ?? '', problem.detail ?? '']),
+      ...(problem === null
+        ? []
+        : ['', `${problem.code}: ${problem.message}`, problem.hint ?? '', problem.detail ?? '']),
     ];
     return `${lines.join('\n').trim()}\n`;
   }

@@ -2,8 +2,8 @@
 // the context; nothing is a global, so tests make as many as they like.
 import { getContext, setContext } from 'svelte';
 import { asProblem, type Backend, type DesktopEvent, type DesktopStart } from '../backend';
-import type { Problem, WorkspaceId } from '../wire';
 import { Terminals } from '../terminal/terminals.svelte';
+import type { Problem, WorkspaceId } from '../wire';
 import { Actions } from './actions';
 import { Drag } from './drag.svelte';
 import { Feed } from './feed.svelte';

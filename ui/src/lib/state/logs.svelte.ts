@@ -1,6 +1,6 @@
 // The output of one program as plain lines: escape sequences taken out, a bounded number kept. Comes in: hostile bytes,
 // so lines are cut at a length and never parsed as anything but text.
-import { asProblem, type Attachment, type Backend } from '../backend';
+import { type Attachment, asProblem, type Backend } from '../backend';
 import type { Frame } from '../backend/frame';
 import type { Problem, Process } from '../wire';
 
@@ -10,8 +10,9 @@ const MAX_LINE = 4000;
 const ACK = 128 * 1024;
 
 // CSI, OSC (ended by BEL or ST), other two-letter escapes, and what is left of the C0 set but tab and newline.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out here
-const ESCAPES = /\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\-_=>]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/g;
+const ESCAPES =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out here
+  /\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\-_=>]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/g;
 
 /** What a terminal would show of a line after its carriage returns. */
 export function plainLine(raw: string): string {

@@ -29,7 +29,16 @@ export type Dialog =
       tick?: { label: string; run: () => void };
       run: () => void;
     }
-  | { kind: 'ask'; title: string; label: string; value: string; act: string; hint?: string; check: (value: string) => string | null; run: (value: string) => void };
+  | {
+      kind: 'ask';
+      title: string;
+      label: string;
+      value: string;
+      act: string;
+      hint?: string;
+      check: (value: string) => string | null;
+      run: (value: string) => void;
+    };
 
 export type Notice = { id: number; level: 'ok' | 'error'; text: string; hint?: string };
 

@@ -13,11 +13,11 @@ import { bytes as sizeText } from '../format';
 import { t } from '../messages';
 import type { App } from '../state/app.svelte';
 import type { Process, WindowSize } from '../wire';
+import { readColours } from './colours';
 import { Intake } from './intake';
 import { handleKey } from './keyboard';
 import { followLink } from './links';
 import { pasteInto } from './paste';
-import { readColours } from './colours';
 
 const SCROLLBACK = 10_000;
 const REATTACH_MS = 1000;
@@ -53,7 +53,7 @@ export class Session {
       cursorBlink: false,
       fontFamily: getComputedStyle(document.documentElement).getPropertyValue('--font-mono'),
       fontSize: fontPx,
-      lineHeight: 1.25,
+      lineHeight: 1.14,
       minimumContrastRatio: 4.5,
       scrollback: SCROLLBACK,
       theme: readColours(),

@@ -2,13 +2,13 @@
 // is loaded when the first one is shown. Bounded: sessions nobody looks at are closed, oldest first; the agent keeps
 // their scrollback, so showing one again reads it anew.
 import { SvelteSet } from 'svelte/reactivity';
-import type { App } from '../state/app.svelte';
 import { t } from '../messages';
+import type { App } from '../state/app.svelte';
 import type { PhaseName, Process, ProcessId, WorkspaceId } from '../wire';
 import type { Session } from './session';
 
 const MAX_SESSIONS = 8;
-export const FONT = { least: 8, usual: 12.5, most: 32 };
+export const FONT = { least: 8, usual: 13, most: 32 };
 
 const RESTARTS: Partial<Record<Process['role'], PhaseName>> = { app: 'start', install: 'install', build: 'build' };
 
@@ -83,7 +83,8 @@ export class Terminals {
   }
 
   resizeType(by: number | null): void {
-    this.zoom = by === null ? 0 : this.fontPx + by < FONT.least || this.fontPx + by > FONT.most ? this.zoom : this.zoom + by;
+    this.zoom =
+      by === null ? 0 : this.fontPx + by < FONT.least || this.fontPx + by > FONT.most ? this.zoom : this.zoom + by;
     for (const session of this.#sessions.values()) session.setFont(this.fontPx);
   }
 
@@ -109,7 +110,8 @@ export class Terminals {
 
   show(id: WorkspaceId, process: ProcessId): void {
     this.#app.view.tabs[id] = process;
-    if (this.#app.view.layout !== 'all' && this.#app.view.layout !== 'terminal') this.#app.view.place({ layout: 'all' });
+    if (this.#app.view.layout !== 'all' && this.#app.view.layout !== 'terminal')
+      this.#app.view.place({ layout: 'all' });
     this.#app.view.dialog = null;
   }
 
@@ -142,7 +144,9 @@ export class Terminals {
   }
 
   async #end({ workspace: id, id: process }: Process): Promise<void> {
-    const ended = await this.#app.act.attempt(this.#app.backend.call('process.close', { id, process }).then(() => true));
+    const ended = await this.#app.act.attempt(
+      this.#app.backend.call('process.close', { id, process }).then(() => true),
+    );
     if (!ended) return;
     this.#drop(`${id}/${process}`);
     // No event tells that a transcript was dropped, so the list is read again.

@@ -48,7 +48,14 @@ export function paletteItems(app: App, wanted: string): Item[] {
   const known: Omit<Item, 'parts'>[] = [
     ...commands(app)
       .filter((command) => command.id !== 'palette' && command.id !== 'palette-anywhere' && usable(command))
-      .map(({ id, title, shortcut, group, run }) => ({ id, title, shortcut, group, run, note: group === 'workspace' ? name : undefined })),
+      .map(({ id, title, shortcut, group, run }) => ({
+        id,
+        title,
+        shortcut,
+        group,
+        run,
+        note: group === 'workspace' ? name : undefined,
+      })),
     ...(app.only === null ? app.store.workspaces : []).map((workspace) => ({
       id: `go-${workspace.id}`,
       title: t.palette.go(workspace.name),

@@ -2,7 +2,10 @@
 import { t } from '../../lib/messages';
 import type { Problem, Settings } from '../../lib/wire';
 
-export type Draft = Omit<Settings, 'duration_s' | 'grace_s' | 'listen_timeout_s' | 'terminal_font_px' | 'allow_hosts' | 'intake'> & {
+export type Draft = Omit<
+  Settings,
+  'duration_s' | 'grace_s' | 'listen_timeout_s' | 'terminal_font_px' | 'allow_hosts' | 'intake'
+> & {
   duration_min: string;
   grace_min: string;
   listen_timeout_s: string;
@@ -16,7 +19,7 @@ const MONTH_MIN = 30 * 24 * 60;
 const NUMBERS = {
   duration_min: [0, MONTH_MIN],
   grace_min: [0, MONTH_MIN],
-  listen_timeout_s: [1, 3600],
+  listen_timeout_s: [5, 3600],
   terminal_font_px: [8, 32],
 } as const satisfies Partial<Record<keyof Draft, readonly [number, number]>>;
 const HOST = /^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i;

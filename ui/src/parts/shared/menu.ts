@@ -2,7 +2,18 @@
 import type { Component } from 'svelte';
 
 export type MenuEntry =
-  | { kind: 'item'; label: string; icon?: Component<{ size?: number }>; shortcut?: string; note?: string; danger?: boolean; disabled?: boolean; checked?: boolean; testid?: string; run: () => void }
+  | {
+      kind: 'item';
+      label: string;
+      icon?: Component<{ size?: number }>;
+      shortcut?: string;
+      note?: string;
+      danger?: boolean;
+      disabled?: boolean;
+      checked?: boolean;
+      testid?: string;
+      run: () => void;
+    }
   | { kind: 'title'; label: string }
   | { kind: 'line' };
 

@@ -2,8 +2,8 @@
 // tree again, since the container's files send no events.
 import Copy from '@lucide/svelte/icons/copy';
 import FilePlus from '@lucide/svelte/icons/file-plus';
-import FolderPlus from '@lucide/svelte/icons/folder-plus';
 import FoldVertical from '@lucide/svelte/icons/fold-vertical';
+import FolderPlus from '@lucide/svelte/icons/folder-plus';
 import Pencil from '@lucide/svelte/icons/pencil';
 import RefreshCw from '@lucide/svelte/icons/refresh-cw';
 import SquarePen from '@lucide/svelte/icons/square-pen';
@@ -14,7 +14,8 @@ import { join, nameOf, parentOf, type Row } from '../../lib/state/files.svelte';
 import type { Workspace } from '../../lib/wire';
 import type { MenuEntry } from '../shared/menu';
 
-const checkName = (name: string) => (name === '' || name.includes('/') || name === '.' || name === '..' ? t.files.invalidName : null);
+const checkName = (name: string) =>
+  name === '' || name.includes('/') || name === '.' || name === '..' ? t.files.invalidName : null;
 
 async function then(app: App, change: Promise<unknown>): Promise<void> {
   await app.act.attempt(change);
@@ -36,8 +37,18 @@ function creators(app: App, { id }: Workspace, directory: string): MenuEntry[] {
     void then(app, app.backend.call('file.mkdir', { id, path: join(directory, name) }));
   };
   return [
-    { kind: 'item', label: t.files.newFile, icon: FilePlus, run: () => askName(app, t.files.newFile, '', t.files.create, file) },
-    { kind: 'item', label: t.files.newFolder, icon: FolderPlus, run: () => askName(app, t.files.newFolder, '', t.files.create, folder) },
+    {
+      kind: 'item',
+      label: t.files.newFile,
+      icon: FilePlus,
+      run: () => askName(app, t.files.newFile, '', t.files.create, file),
+    },
+    {
+      kind: 'item',
+      label: t.files.newFolder,
+      icon: FolderPlus,
+      run: () => askName(app, t.files.newFolder, '', t.files.create, folder),
+    },
   ];
 }
 
@@ -74,9 +85,12 @@ export function fileEntries(app: App, workspace: Workspace, row: Row | undefined
       run: () => void then(app, app.backend.call('file.remove', { id, path, recursive: directory })),
     };
   };
-  const open = () => void app.act.attempt(import('../../lib/editor/open').then(({ openFile }) => openFile(app, id, path)));
+  const open = () =>
+    void app.act.attempt(import('../../lib/editor/open').then(({ openFile }) => openFile(app, id, path)));
   const menu: MenuEntry[] = [
-    ...(directory ? creators(app, workspace, path) : [{ kind: 'item' as const, label: t.files.open, icon: SquarePen, run: open }]),
+    ...(directory
+      ? creators(app, workspace, path)
+      : [{ kind: 'item' as const, label: t.files.open, icon: SquarePen, run: open }]),
     { kind: 'item', label: t.files.copyPath, icon: Copy, run: () => void app.act.copy(path) },
     { kind: 'line' },
     { kind: 'item', label: t.files.rename, icon: Pencil, shortcut: 'F2', run: rename },

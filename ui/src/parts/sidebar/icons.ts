@@ -9,7 +9,8 @@ import Folder from '@lucide/svelte/icons/folder';
 import FolderOpen from '@lucide/svelte/icons/folder-open';
 import type { FileEntry } from '../../lib/wire';
 
-const CODE = /\.(c|cc|cpp|cs|css|go|h|hpp|htm|html|java|js|jsx|kt|mjs|cjs|php|py|rb|rs|scss|sh|sql|svelte|swift|ts|tsx|vue)$/i;
+const CODE =
+  /\.(c|cc|cpp|cs|css|go|h|hpp|htm|html|java|js|jsx|kt|mjs|cjs|php|py|rb|rs|scss|sh|sql|svelte|swift|ts|tsx|vue)$/i;
 const DATA = /\.(json|jsonc|lock|toml|yaml|yml|xml)$/i;
 const IMAGE = /\.(avif|gif|ico|jpe?g|png|svg|webp)$/i;
 const TEXT = /\.(md|txt|rst|csv|log)$/i;

@@ -1,8 +1,9 @@
 // The actions of a workspace, for the menu in the title bar and the context menu of its row.
+
+import AppWindow from '@lucide/svelte/icons/app-window';
 import CircleQuestion from '@lucide/svelte/icons/circle-question-mark';
 import Copy from '@lucide/svelte/icons/copy';
-import AppWindow from '@lucide/svelte/icons/app-window';
-import Infinity from '@lucide/svelte/icons/infinity';
+import Endless from '@lucide/svelte/icons/infinity';
 import Pencil from '@lucide/svelte/icons/pencil';
 import Play from '@lucide/svelte/icons/play';
 import RotateCw from '@lucide/svelte/icons/rotate-cw';
@@ -20,19 +21,58 @@ export function workspaceEntries(app: App, workspace: Workspace): MenuEntry[] {
   const { id, state } = workspace;
   const runs = state === 'running' || state === 'failed';
   const entries: (MenuEntry | false)[] = [
-    runs && { kind: 'item', label: t.workspace.restart, icon: RotateCw, shortcut: 'Mod+Shift+R', run: () => void act.redeploy(id, 'start') },
+    runs && {
+      kind: 'item',
+      label: t.workspace.restart,
+      icon: RotateCw,
+      shortcut: 'Mod+Shift+R',
+      run: () => void act.redeploy(id, 'start'),
+    },
     state === 'creating' && { kind: 'item', label: t.phases.cancel, icon: X, run: () => void act.cancel(id) },
     runs && { kind: 'item', label: t.workspace.stop, icon: Square, run: () => void act.stop(id) },
     state === 'stopped' && { kind: 'item', label: t.workspace.start, icon: Play, run: () => void act.start(id) },
     state !== 'terminated' && { kind: 'line' },
-    runs && { kind: 'item', label: t.workspace.extend, icon: Timer, shortcut: 'Mod+Shift+X', run: () => void act.extend(id) },
-    workspace.lease.expires_at_ms !== null && { kind: 'item', label: t.workspace.keep, icon: Infinity, run: () => void act.lease(id, { kind: 'keep' }) },
+    runs && {
+      kind: 'item',
+      label: t.workspace.extend,
+      icon: Timer,
+      shortcut: 'Mod+Shift+X',
+      run: () => void act.extend(id),
+    },
+    workspace.lease.expires_at_ms !== null && {
+      kind: 'item',
+      label: t.workspace.keep,
+      icon: Endless,
+      run: () => void act.lease(id, { kind: 'keep' }),
+    },
     { kind: 'item', label: t.workspace.rename, icon: Pencil, run: () => act.askRename(workspace) },
-    workspace.url !== null && { kind: 'item', label: t.workspace.copyUrl, icon: Copy, run: () => void act.copy(workspace.url ?? '') },
-    workspace.plan !== null && { kind: 'item', label: t.workspace.showPlan, icon: CircleQuestion, run: () => act.showPlan(workspace) },
-    app.only === null && { kind: 'item', label: t.workspace.newWindow, icon: AppWindow, run: () => void act.newWindow(id) },
+    workspace.url !== null && {
+      kind: 'item',
+      label: t.workspace.copyUrl,
+      icon: Copy,
+      run: () => void act.copy(workspace.url ?? ''),
+    },
+    workspace.plan !== null && {
+      kind: 'item',
+      label: t.workspace.showPlan,
+      icon: CircleQuestion,
+      run: () => act.showPlan(workspace),
+    },
+    app.only === null && {
+      kind: 'item',
+      label: t.workspace.newWindow,
+      icon: AppWindow,
+      run: () => void act.newWindow(id),
+    },
     { kind: 'line' },
-    { kind: 'item', label: t.workspace.remove, icon: Trash, danger: true, testid: 'remove', run: () => act.askRemove(workspace) },
+    {
+      kind: 'item',
+      label: t.workspace.remove,
+      icon: Trash,
+      danger: true,
+      testid: 'remove',
+      run: () => act.askRemove(workspace),
+    },
   ];
   return entries.filter((entry) => entry !== false);
 }

@@ -1,0 +1,122 @@
+// Commands on the workspace in front, and moving between workspaces.
+import { t } from '../messages';
+import type { App } from '../state/app.svelte';
+import type { Command } from './types';
+
+export function workspace(app: App): Command[] {
+  const { act, view } = app;
+  const is =
+    (...states: string[]) =>
+    () =>
+      app.workspace !== null && states.includes(app.workspace.state);
+  const some = () => app.workspace !== null;
+  const on = (run: (id: string) => void) => () => {
+    if (app.workspace !== null) run(app.workspace.id);
+  };
+  const step = (by: number) => () => {
+    const list = app.store.workspaces;
+    const at = list.findIndex(({ id }) => id === view.selected);
+    const next = list[(at + by + list.length) % list.length];
+    if (next !== undefined) view.select(next.id);
+  };
+  return [
+    {
+      id: 'restart',
+      title: t.workspace.restart,
+      group: 'workspace',
+      shortcut: 'Mod+Shift+R',
+      anywhere: true,
+      when: is('running', 'failed'),
+      run: on((id) => void act.redeploy(id, 'start')),
+    },
+    {
+      id: 'stop',
+      title: t.workspace.stop,
+      group: 'workspace',
+      when: is('running', 'failed'),
+      run: on((id) => void act.stop(id)),
+    },
+    {
+      id: 'start',
+      title: t.workspace.start,
+      group: 'workspace',
+      when: is('stopped'),
+      run: on((id) => void act.start(id)),
+    },
+    {
+      id: 'cancel',
+      title: t.phases.cancel,
+      group: 'workspace',
+      when: is('creating'),
+      run: on((id) => void act.cancel(id)),
+    },
+    {
+      id: 'extend',
+      title: t.workspace.extend,
+      group: 'workspace',
+      shortcut: 'Mod+Shift+X',
+      anywhere: true,
+      when: is('running', 'creating', 'failed'),
+      run: on((id) => void act.extend(id)),
+    },
+    {
+      id: 'keep',
+      title: t.workspace.keep,
+      group: 'workspace',
+      when: () => app.workspace?.lease.expires_at_ms != null,
+      run: on((id) => void act.lease(id, { kind: 'keep' })),
+    },
+    {
+      id: 'rename',
+      title: t.workspace.rename,
+      group: 'workspace',
+      when: some,
+      run: () => {
+        if (app.workspace !== null) act.askRename(app.workspace);
+      },
+    },
+    {
+      id: 'plan',
+      title: t.workspace.showPlan,
+      group: 'workspace',
+      when: () => app.workspace?.plan != null,
+      run: () => {
+        if (app.workspace !== null) act.showPlan(app.workspace);
+      },
+    },
+    {
+      id: 'new-window',
+      title: t.workspace.newWindow,
+      group: 'workspace',
+      when: () => some() && app.only === null,
+      run: on((id) => void act.newWindow(id)),
+    },
+    {
+      id: 'remove',
+      title: t.workspace.remove,
+      group: 'workspace',
+      when: some,
+      run: () => {
+        if (app.workspace !== null) act.askRemove(app.workspace);
+      },
+    },
+    {
+      id: 'next',
+      title: t.palette.nextWorkspace,
+      group: 'workspace',
+      shortcut: 'Mod+Alt+ArrowDown',
+      anywhere: true,
+      when: () => app.store.workspaces.length > 1,
+      run: step(1),
+    },
+    {
+      id: 'previous',
+      title: t.palette.previousWorkspace,
+      group: 'workspace',
+      shortcut: 'Mod+Alt+ArrowUp',
+      anywhere: true,
+      when: () => app.store.workspaces.length > 1,
+      run: step(-1),
+    },
+  ];
+}
