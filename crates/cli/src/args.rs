@@ -1,0 +1,506 @@
+//! What can be typed: commands, options and their help. Parsing only; nothing here acts.
+
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::styling};
+use slipway_wire::{NetworkProfile, Preset};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    failed
+  2    the command line is wrong
+  3    no Docker engine answers
+  4    the zip or folder is refused, or holds no project
+  5    installing, building or starting the project failed
+  6    no such workspace, process or file
+  130  interrupted
+  `slipway shell ID -- CMD` hands on the command's own code; 128 + n when signal n ended it.
+
+Environment:
+  SLIPWAY_DATA_DIR  keep every file of Slipway's in this folder
+  SLIPWAY_AGENT     the in-container agent, or the folder that holds it
+  SLIPWAY_LOG       what the owner logs, such as `debug`
+  DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG  where the Docker engine is
+  NO_COLOR          no colours";
+
+const COLOURS: styling::Styles = styling::Styles::styled()
+    .header(styling::AnsiColor::Green.on_default().bold())
+    .usage(styling::AnsiColor::Green.on_default().bold())
+    .literal(styling::AnsiColor::Cyan.on_default())
+    .placeholder(styling::AnsiColor::Cyan.on_default());
+
+/// Drop a zip of somebody's code and see it running, without risk to your machine.
+#[derive(Debug, Parser)]
+#[command(
+    name = "slipway",
+    version,
+    arg_required_else_help = true,
+    styles = COLOURS,
+    max_term_width = 100,
+    after_help = "Examples:\n  slipway deploy shop.zip          run it and print where its page is\n  slipway ps                       what there is\n  slipway shell shop               a shell inside\n  slipway deploy . --json          one JSON object per line, for scripts",
+    after_long_help = EXIT_CODES
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a zip or a folder and print where its page is
+    #[command(after_help = "Examples:
+  slipway deploy shop.zip
+  slipway deploy ./shop --name demo --duration 2h --open
+  slipway deploy shop.zip --env API_URL=http://localhost:1 --env-file .env
+  slipway deploy . --dry-run
+  slipway deploy shop.zip --replace demo --json
+
+The page goes on being served after the command returns. Ctrl-C cancels the deploy; pressed again it leaves it.")]
+    Deploy(Box<Deploy>),
+    /// List workspaces
+    #[command(
+        after_help = "Examples:\n  slipway ps\n  slipway ps --all --json\n  slipway rm $(slipway ps -q)"
+    )]
+    Ps(Ps),
+    /// Show one workspace
+    #[command(after_help = "Examples:\n  slipway status shop\n  slipway status shop --json")]
+    Status(One),
+    /// A shell, or one command, inside a workspace
+    #[command(after_help = "Examples:
+  slipway shell shop
+  slipway shell shop -- npm test
+  slipway shell shop -- tar c src | tar t
+  slipway shell shop -- sh -c 'cat > notes.txt' < notes.txt
+
+Without a terminal, bytes pass as they are and standard error stays apart. The exit code is the command's own.")]
+    Shell(Shell),
+    /// Show what a workspace's programs printed
+    #[command(
+        after_help = "Examples:\n  slipway logs shop\n  slipway logs shop -f\n  slipway logs shop --process install"
+    )]
+    Logs(Logs),
+    /// Copy files into or out of a workspace
+    #[command(after_help = "Examples:
+  slipway cp notes.txt shop:/workspace/
+  slipway cp ./assets shop:public        a path without / at its start is below the project's folder
+  slipway cp shop:/workspace/dist ./dist
+  slipway cp shop:package.json - | jq .name
+  echo hello | slipway cp - shop:hello.txt
+
+As with cp: a folder copied to a folder that exists goes inside it; SRC/. copies what it holds.")]
+    Cp(Cp),
+    /// Open a workspace's page in the browser
+    #[command(after_help = "Examples:\n  slipway open shop\n  slipway open shop --port 9229")]
+    Open(Open),
+    /// Stop workspaces; their files are kept
+    #[command(after_help = "Examples:\n  slipway stop shop\n  slipway stop shop docs")]
+    Stop(Many),
+    /// Start a stopped workspace
+    #[command(after_help = "Examples:\n  slipway start shop")]
+    Start(One),
+    /// Stop a workspace and start it again
+    #[command(after_help = "Examples:\n  slipway restart shop")]
+    Restart(One),
+    /// Delete workspaces and everything in them
+    #[command(after_help = "Examples:\n  slipway rm shop\n  slipway rm --all --yes")]
+    Rm(Rm),
+    /// Show or change how long a workspace lives
+    #[command(
+        after_help = "Examples:\n  slipway lease shop\n  slipway lease shop extend 15m\n  slipway lease shop set 2h\n  slipway lease shop keep"
+    )]
+    Lease(Lease),
+    /// Show where a workspace connected to, allow or block a host
+    #[command(
+        after_help = "Examples:\n  slipway network shop\n  slipway network shop allow api.example.org\n  slipway network shop block '*.example.org'"
+    )]
+    Network(Network),
+    /// Check this machine: Docker, disk, memory, Slipway's own files
+    #[command(after_help = "Examples:\n  slipway doctor\n  slipway doctor --json")]
+    Doctor(Json),
+    /// Own the data folder and serve the commands; other commands start it when none runs
+    #[command(after_help = "Examples:
+  slipway serve
+  slipway serve --listen 127.0.0.1:7700   also over HTTP on this machine, with a token
+  slipway serve --stop
+
+Ctrl-C ends it and stops what runs; with --keep containers go on running for the next owner.")]
+    Serve(Serve),
+    /// Show or change settings
+    #[command(
+        after_help = "Examples:\n  slipway settings\n  slipway settings get duration_s\n  slipway settings set preset large\n  slipway settings set allow_hosts '[\"registry.npmjs.org\"]'"
+    )]
+    Settings(Settings),
+    /// Print a completion script
+    #[command(
+        after_help = "Examples:\n  slipway completions bash > ~/.local/share/bash-completion/completions/slipway\n  slipway completions zsh > ~/.zfunc/_slipway"
+    )]
+    Completions(Completions),
+    /// Print the manual, or write every page into a folder
+    #[command(after_help = "Examples:\n  slipway man | man -l -\n  slipway man ~/.local/share/man/man1")]
+    Man(Man),
+}
+
+impl Command {
+    /// Failures are to be printed as JSON too.
+    pub(crate) fn json(&self) -> bool {
+        match self {
+            Self::Deploy(args) => args.json,
+            Self::Ps(args) => args.json,
+            Self::Status(args) | Self::Start(args) | Self::Restart(args) => args.json,
+            Self::Doctor(args) => args.json,
+            _ => false,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Deploy {
+    /// A zip file or a folder
+    #[arg(value_name = "ZIP|DIR", required_unless_present = "sample")]
+    pub(crate) source: Option<PathBuf>,
+    /// One of the bundled samples instead
+    #[arg(long, conflicts_with = "source")]
+    pub(crate) sample: Option<String>,
+    /// A name for people
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// A base image instead of the plan's
+    #[arg(long)]
+    pub(crate) image: Option<String>,
+    /// Add to the environment of every process
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    pub(crate) env: Vec<String>,
+    /// Read more of the environment from a file of KEY=VALUE lines
+    #[arg(long, value_name = "FILE")]
+    pub(crate) env_file: Vec<PathBuf>,
+    /// How long it lives: 30m, 2h, or keep
+    #[arg(long, value_parser = duration_or_keep)]
+    pub(crate) duration: Option<Life>,
+    /// One of the plans that --dry-run lists
+    #[arg(long, value_name = "ID")]
+    pub(crate) plan: Option<String>,
+    /// Where the files go in the container
+    #[arg(long, value_name = "PATH")]
+    pub(crate) root: Option<String>,
+    /// Memory and CPU
+    #[arg(long)]
+    pub(crate) preset: Option<PresetArg>,
+    /// What it may reach: strict (an allowlist) or open (everything, root allowed)
+    #[arg(long)]
+    pub(crate) network: Option<NetworkArg>,
+    /// Replace the files of this workspace instead of making a new one
+    #[arg(long, value_name = "WORKSPACE")]
+    pub(crate) replace: Option<String>,
+    /// Open the page in the browser when it is ready
+    #[arg(long, conflicts_with = "detach")]
+    pub(crate) open: bool,
+    /// Return as soon as the deploy is under way
+    #[arg(short, long)]
+    pub(crate) detach: bool,
+    /// Only say how it would be run
+    #[arg(long, conflicts_with_all = ["open", "detach", "replace"])]
+    pub(crate) dry_run: bool,
+    /// Print one JSON object per line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Ps {
+    /// Also those that are terminated or deleted
+    #[arg(short, long)]
+    pub(crate) all: bool,
+    /// Print JSON: a list of id, name, state, url, `expires_at` and image
+    #[arg(long, conflicts_with = "quiet")]
+    pub(crate) json: bool,
+    /// Print ids only
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct One {
+    /// The workspace: its id, the beginning of it, or its name
+    #[arg(value_name = "WORKSPACE")]
+    pub(crate) id: String,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Many {
+    /// The workspaces: ids, beginnings of ids, or names
+    #[arg(value_name = "WORKSPACE", required = true)]
+    pub(crate) ids: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Shell {
+    /// The workspace: its id, the beginning of it, or its name
+    #[arg(value_name = "WORKSPACE")]
+    pub(crate) id: String,
+    /// Where to start; the project's folder without it
+    #[arg(long, value_name = "PATH")]
+    pub(crate) cwd: Option<String>,
+    /// Add to the environment
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    pub(crate) env: Vec<String>,
+    /// The command; the image's shell without it
+    #[arg(last = true, value_name = "CMD")]
+    pub(crate) command: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Logs {
+    /// The workspace: its id, the beginning of it, or its name
+    #[arg(value_name = "WORKSPACE")]
+    pub(crate) id: String,
+    /// Go on as more is printed
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Only this process, by name or id
+    #[arg(long, value_name = "NAME")]
+    pub(crate) process: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Cp {
+    /// A path here, WORKSPACE:PATH, or - for standard input
+    #[arg(value_name = "SRC")]
+    pub(crate) source: String,
+    /// A path here, WORKSPACE:PATH, or - for standard output
+    #[arg(value_name = "DST")]
+    pub(crate) target: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Open {
+    /// The workspace: its id, the beginning of it, or its name
+    #[arg(value_name = "WORKSPACE")]
+    pub(crate) id: String,
+    /// Another of the ports it listens on
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rm {
+    /// The workspaces: ids, beginnings of ids, or names
+    #[arg(value_name = "WORKSPACE", required_unless_present = "all")]
+    pub(crate) ids: Vec<String>,
+    /// Every workspace
+    #[arg(long, conflicts_with = "ids")]
+    pub(crate) all: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Lease {
+    /// The workspace: its id, the beginning of it, or its name
+    #[arg(value_name = "WORKSPACE")]
+    pub(crate) id: String,
+    #[command(subcommand)]
+    pub(crate) change: Option<LeaseArg>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LeaseArg {
+    /// Move its end
+    Extend {
+        /// By how much: 15m, 2h
+        #[arg(value_parser = duration)]
+        by: Duration,
+    },
+    /// End this long from now
+    Set {
+        /// 30m, 2h
+        #[arg(value_parser = duration)]
+        to: Duration,
+    },
+    /// No end
+    Keep,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Network {
+    /// The workspace: its id, the beginning of it, or its name
+    #[arg(value_name = "WORKSPACE")]
+    pub(crate) id: String,
+    #[command(subcommand)]
+    pub(crate) decision: Option<NetworkDecision>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NetworkDecision {
+    /// Let a host through
+    Allow(HostArg),
+    /// Refuse a host
+    Block(HostArg),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HostArg {
+    /// The host, or *.example.org for all below it
+    pub(crate) host: String,
+    /// For the next connection only
+    #[arg(long)]
+    pub(crate) once: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Json {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Also listen on this loopback address; port 0 takes any
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "background")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// A page that may call the loopback address through a proxy of its own
+    #[arg(long, value_name = "ORIGIN", requires = "listen")]
+    pub(crate) origin: Vec<String>,
+    /// Containers go on running when it ends
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// End the one that runs
+    #[arg(long, conflicts_with_all = ["listen", "background"])]
+    pub(crate) stop: bool,
+    /// As other commands start it: ends by itself when idle, makes room for the app
+    #[arg(long, hide = true)]
+    pub(crate) background: bool,
+    /// How long a background owner waits with nothing to do
+    #[arg(long, hide = true, value_parser = duration, default_value = "10m")]
+    pub(crate) idle: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Settings {
+    #[command(subcommand)]
+    pub(crate) action: Option<SettingsAction>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SettingsAction {
+    /// Print one setting, or all of them
+    Get {
+        /// As printed by `slipway settings`: preset, intake.entries
+        key: Option<String>,
+    },
+    /// Change one setting
+    Set {
+        /// As printed by `slipway settings`
+        key: String,
+        /// A word, a number, true or false, or JSON for a list
+        value: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// Write every page into this folder
+    pub(crate) folder: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum PresetArg {
+    /// 512 MB
+    Small,
+    /// 2 GB
+    Medium,
+    /// 4 GB, two cores
+    Large,
+}
+
+impl From<PresetArg> for Preset {
+    fn from(preset: PresetArg) -> Self {
+        match preset {
+            PresetArg::Small => Self::Small,
+            PresetArg::Medium => Self::Medium,
+            PresetArg::Large => Self::Large,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum NetworkArg {
+    /// An allowlist; unknown hosts are asked about
+    Strict,
+    /// Docker's bridge network, root allowed
+    Open,
+}
+
+impl From<NetworkArg> for NetworkProfile {
+    fn from(network: NetworkArg) -> Self {
+        match network {
+            NetworkArg::Strict => Self::Strict,
+            NetworkArg::Open => Self::Open,
+        }
+    }
+}
+
+/// How long a workspace lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    For(Duration),
+    Keep,
+}
+
+impl Life {
+    /// As the wire has it: 0 keeps.
+    pub(crate) fn seconds(self) -> u64 {
+        match self {
+            Self::For(time) => time.as_secs(),
+            Self::Keep => 0,
+        }
+    }
+}
+
+fn duration_or_keep(text: &str) -> Result<Life, String> {
+    if text == "keep" { Ok(Life::Keep) } else { duration(text).map(Life::For) }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|e| format!("{e}; write 90s, 30m, 2h or 1d"))?;
+    if time.as_secs() == 0 { Err("it must be a second or more".into()) } else { Ok(time) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_examples() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("slipway "), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn durations_are_read_as_people_write_them() {
+        assert_eq!(duration_or_keep("keep"), Ok(Life::Keep));
+        assert_eq!(duration_or_keep("90m").map(Life::seconds), Ok(5400));
+        assert_eq!(duration_or_keep("2h").map(Life::seconds), Ok(7200));
+        assert!(duration_or_keep("0s").is_err());
+        assert!(duration_or_keep("soon").unwrap_err().contains("30m"));
+    }
+}

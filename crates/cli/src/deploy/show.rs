@@ -1,0 +1,234 @@
+//! How a deploy looks: bars on a terminal, plain lines without one, JSON objects for scripts. Shows what it is given;
+//! decides nothing.
+
+use crate::{out, text};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::json;
+use slipway_wire::{Level, Message, Phase, PhaseName, PhaseState, Workspace};
+use std::{collections::HashMap, io::IsTerminal as _, time::Duration};
+
+/// Somewhere a deploy is shown.
+pub(crate) trait Show: Send {
+    /// The engine took it on.
+    fn accepted(&mut self, workspace: &Workspace);
+    /// Where it stands now; also when nothing changed.
+    fn workspace(&mut self, workspace: &Workspace);
+    /// Something the engine says.
+    fn message(&mut self, message: &Message);
+    /// Something the command says.
+    fn note(&mut self, text: &str);
+    /// Nothing more comes.
+    fn done(&mut self);
+}
+
+/// A phase as a word.
+pub(crate) fn phase_word(phase: PhaseName) -> &'static str {
+    match phase {
+        PhaseName::Check => "check",
+        PhaseName::Image => "image",
+        PhaseName::Claim => "claim",
+        PhaseName::Upload => "upload",
+        PhaseName::Install => "install",
+        PhaseName::Build => "build",
+        PhaseName::Start => "start",
+        PhaseName::Ready => "ready",
+    }
+}
+
+fn what(phase: &Phase) -> String {
+    text::clean(phase.detail.as_deref().or(phase.command.as_deref()).unwrap_or_default())
+}
+
+/// For people.
+pub(crate) struct Human {
+    bars: Option<MultiProgress>,
+    open: HashMap<PhaseName, ProgressBar>,
+    seen: HashMap<PhaseName, PhaseState>,
+    paint: text::Paint,
+}
+
+impl Human {
+    pub(crate) fn new() -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        Self {
+            bars: terminal.then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(12))),
+            open: HashMap::new(),
+            seen: HashMap::new(),
+            paint: text::Paint::stderr(),
+        }
+    }
+
+    fn say(&self, line: &str) {
+        match &self.bars {
+            // Printed above the bars; a terminal that is gone is noticed by whatever is written next.
+            Some(bars) => drop(bars.println(line)),
+            None => out::note(line),
+        }
+    }
+
+    fn begin(&mut self, phase: &Phase) {
+        match &self.bars {
+            Some(bars) => {
+                let bar = bars.add(ProgressBar::new_spinner());
+                bar.set_prefix(format!("{:<8}", phase_word(phase.name)));
+                bar.enable_steady_tick(Duration::from_millis(120));
+                self.open.insert(phase.name, bar);
+            }
+            None => out::note(&format!("{:<8} {}", phase_word(phase.name), what(phase))),
+        }
+    }
+
+    fn progress(&self, phase: &Phase) {
+        let Some(bar) = self.open.get(&phase.name) else { return };
+        let counted = phase.total.filter(|total| *total > 0);
+        let style = match counted {
+            Some(_) => {
+                "  {spinner:.cyan} {prefix} {bar:24.cyan/dim} {bytes:>10} of {total_bytes:<10} {elapsed:>4}  {wide_msg}"
+            }
+            None => "  {spinner:.cyan} {prefix} {elapsed:>4}  {wide_msg}",
+        };
+        if let Ok(style) = ProgressStyle::with_template(style) {
+            bar.set_style(style);
+        }
+        if let Some(total) = counted {
+            bar.set_length(total);
+            bar.set_position(phase.done.unwrap_or(0).min(total));
+        }
+        bar.set_message(what(phase));
+    }
+
+    fn end(&mut self, phase: &Phase) {
+        if let Some(bar) = self.open.remove(&phase.name) {
+            bar.finish_and_clear();
+        }
+        let took = phase.elapsed_ms.map(text::elapsed).unwrap_or_default();
+        let paint = self.paint;
+        let sign = if phase.state == PhaseState::Failed { paint.red("✗") } else { paint.green("✓") };
+        self.say(&format!("  {sign} {:<8} {took:>9}  {}", phase_word(phase.name), paint.dim(&what(phase))));
+    }
+}
+
+impl Show for Human {
+    fn accepted(&mut self, workspace: &Workspace) {
+        self.say(&format!(
+            "Deploying {} as {}",
+            self.paint.bold(&text::clean(&workspace.name)),
+            workspace.id
+        ));
+    }
+
+    fn workspace(&mut self, workspace: &Workspace) {
+        for phase in &workspace.phases {
+            let before = self.seen.insert(phase.name, phase.state).unwrap_or(PhaseState::Waiting);
+            if phase.state == before && phase.state != PhaseState::Running {
+                continue;
+            }
+            match phase.state {
+                PhaseState::Running => {
+                    if before != PhaseState::Running {
+                        self.begin(phase);
+                    }
+                    self.progress(phase);
+                }
+                // A phase that was too quick to be seen running is shown all the same.
+                PhaseState::Done | PhaseState::Failed => self.end(phase),
+                PhaseState::Waiting | PhaseState::Skipped => {
+                    if let Some(bar) = self.open.remove(&phase.name) {
+                        bar.finish_and_clear();
+                    }
+                }
+            }
+        }
+    }
+
+    fn message(&mut self, message: &Message) {
+        let paint = self.paint;
+        let sign = match message.level {
+            Level::Warning => paint.yellow("!"),
+            Level::Ask => paint.cyan("?"),
+            // Errors are worded at the end; the rest is what the phases show.
+            Level::Error | Level::Ok | Level::Info => return,
+        };
+        self.say(&format!("  {sign} {}", text::clean(&message.text)));
+        if let Some(hint) = &message.hint {
+            self.say(&format!("    {}", paint.dim(&text::clean(hint))));
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        self.say(&format!("  {text}"));
+    }
+
+    fn done(&mut self) {
+        for (_, bar) in self.open.drain() {
+            bar.finish_and_clear();
+        }
+        if let Some(bars) = &self.bars {
+            // A terminal that is gone cannot be cleared.
+            let _ = bars.clear();
+        }
+    }
+}
+
+/// For scripts: one JSON object per line.
+#[derive(Default)]
+pub(crate) struct Lines {
+    seen: HashMap<PhaseName, Phase>,
+}
+
+impl Lines {
+    fn print(value: &serde_json::Value) {
+        // A reader that went away does not stop the deploy; the end will fail to be written and say so.
+        let _ = out::line(&value.to_string());
+    }
+}
+
+impl Show for Lines {
+    fn accepted(&mut self, workspace: &Workspace) {
+        Self::print(&json!({"event": "accepted", "id": workspace.id, "name": workspace.name}));
+    }
+
+    fn workspace(&mut self, workspace: &Workspace) {
+        for phase in &workspace.phases {
+            let before = self.seen.get(&phase.name);
+            let known = before.map_or(phase.state == PhaseState::Waiting, |before| same(before, phase));
+            if known {
+                continue;
+            }
+            self.seen.insert(phase.name, phase.clone());
+            Self::print(&json!({
+                "event": "phase",
+                "name": phase.name,
+                "state": phase.state,
+                "elapsed_ms": phase.elapsed_ms,
+                "detail": phase.detail,
+                "command": phase.command,
+                "done": phase.done,
+                "total": phase.total,
+            }));
+        }
+    }
+
+    fn message(&mut self, message: &Message) {
+        Self::print(&json!({
+            "event": "message",
+            "level": message.level,
+            "text": message.text,
+            "aside": message.aside,
+            "hint": message.hint,
+        }));
+    }
+
+    fn note(&mut self, _text: &str) {}
+
+    fn done(&mut self) {}
+}
+
+/// Nothing changed but the time that passed.
+fn same(a: &Phase, b: &Phase) -> bool {
+    a.state == b.state
+        && a.detail == b.detail
+        && a.command == b.command
+        && a.done == b.done
+        && a.total == b.total
+}
