@@ -82,7 +82,6 @@ impl Pourer {
                 .map_err(|_| Refusal::corrupt_at(name, "its data cannot be decompressed"))?;
             let consumed = self.inflate.total_in() - before_in;
             let produced = (self.inflate.total_out() - before_out) as usize;
-            let starved = input.is_empty();
             reader.consume(consumed as usize);
             left -= consumed;
             if checked.take(&self.out[..produced], sink)? == Want::Enough {
@@ -91,7 +90,7 @@ impl Pourer {
             match status {
                 Status::StreamEnd if left == 0 => return Ok(Want::More),
                 Status::StreamEnd => return Err(Refusal::corrupt_at(name, "there are bytes after its data")),
-                _ if consumed == 0 && produced == 0 && (starved || status == Status::BufError) => {
+                _ if consumed == 0 && produced == 0 => {
                     return Err(Refusal::corrupt_at(name, "its data ends early"));
                 }
                 _ => {}

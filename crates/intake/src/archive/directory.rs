@@ -1,10 +1,12 @@
-//! The structure of a zip: end record, Zip64 end record, central directory, local headers. Every number is checked
-//! against the archive's real length before it is used; nothing is allocated by a declared size beyond one header.
+//! The structure of a zip: the central directory and the local headers it points to. Every number is checked against
+//! the archive's real length before it is used; nothing is allocated by a declared size beyond one header.
 //! Layout after PKWARE's APPNOTE.TXT 6.3.10, sections 4.3 and 4.5.
 
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 
 use super::Data;
+use super::bytes::{read_exact, read_vec, reading, u16_at, u32_at, u64_at};
+use super::end::{self, End, several_disks};
 use crate::limits::Limits;
 use crate::refusal::{Reason, Refusal, Shown};
 
@@ -14,14 +16,8 @@ pub(super) const HOST_NTFS: u8 = 10;
 pub(super) const HOST_VFAT: u8 = 14;
 pub(super) const HOST_MACOS: u8 = 19;
 
-const END: [u8; 4] = *b"PK\x05\x06";
-const END64: [u8; 4] = *b"PK\x06\x06";
-const LOCATOR64: [u8; 4] = *b"PK\x06\x07";
 const CENTRAL: [u8; 4] = *b"PK\x01\x02";
-const LOCAL: [u8; 4] = *b"PK\x03\x04";
-const END_BYTES: u64 = 22;
-const LOCATOR64_BYTES: u64 = 20;
-const END64_BYTES: u64 = 56;
+pub(super) const LOCAL: [u8; 4] = *b"PK\x03\x04";
 /// Bit 0: encrypted; bit 5: patch data; bit 6: strong encryption; bit 13: masked headers.
 const ENCRYPTED: u16 = 1 | 1 << 6 | 1 << 13;
 const PATCH: u16 = 1 << 5;
@@ -66,14 +62,6 @@ pub(super) struct Directory {
     pub(super) archive_bytes: u64,
 }
 
-/// Where the central directory is said to be, with `base` added for bytes before the archive (self-extracting zips).
-struct End {
-    at: u64,
-    bytes: u64,
-    entries: u64,
-    base: u64,
-}
-
 pub(super) fn read<R: Read + Seek>(reader: &mut BufReader<R>, limits: &Limits) -> Result<Directory, Refusal> {
     let archive_bytes = reader.seek(SeekFrom::End(0)).map_err(reading)?;
     if archive_bytes == 0 {
@@ -83,98 +71,13 @@ pub(super) fn read<R: Read + Seek>(reader: &mut BufReader<R>, limits: &Limits) -
         let (what, limit) = ("the zip file".into(), limits.archive_bytes);
         return Err(Refusal::Zip(Reason::TooLarge { what, bytes: archive_bytes, limit }));
     }
-    let end = find_end(reader, archive_bytes)?;
+    let end = end::find(reader, archive_bytes)?;
     if end.entries > limits.entries {
         return Err(Refusal::Zip(Reason::TooManyEntries { found: end.entries, limit: limits.entries }));
     }
     let mut records = read_records(reader, &end, limits)?;
     read_local_headers(reader, &mut records, end.base + end.at)?;
     Ok(Directory { records, archive_bytes })
-}
-
-/// Searches backwards through the longest possible comment. An end record whose comment reaches exactly to the end of
-/// the file wins; otherwise the last one that fits, for files with bytes appended.
-fn find_end<R: Read + Seek>(reader: &mut BufReader<R>, archive_bytes: u64) -> Result<End, Refusal> {
-    let tail_at = archive_bytes.saturating_sub(END_BYTES + u64::from(u16::MAX));
-    let tail = read_at(reader, tail_at, (archive_bytes - tail_at) as usize)?;
-    let mut lenient = None;
-    let mut found = None;
-    for at in (0..tail.len().saturating_sub(END_BYTES as usize - 1)).rev() {
-        if tail[at..at + 4] == END {
-            let room = tail.len() - at - END_BYTES as usize;
-            let comment = usize::from(u16_at(&tail, at + 20));
-            if comment == room {
-                found = Some(at);
-                break;
-            } else if comment < room && lenient.is_none() {
-                lenient = Some(at);
-            }
-        }
-    }
-    let Some(at) = found.or(lenient) else {
-        let start = read_at(reader, 0, archive_bytes.min(4) as usize)?;
-        let zip_like = start == LOCAL || start == END || start.starts_with(b"PK");
-        return Err(Refusal::Zip(if zip_like { Reason::Truncated } else { Reason::NotAZip }));
-    };
-    let record = &tail[at..at + END_BYTES as usize];
-    let end_at = tail_at + at as u64;
-    let plain = End {
-        entries: u64::from(u16_at(record, 10)),
-        bytes: u64::from(u32_at(record, 12)),
-        at: u64::from(u32_at(record, 16)),
-        base: 0,
-    };
-    let needs_64 = plain.entries == u64::from(u16::MAX)
-        || plain.bytes == u64::from(u32::MAX)
-        || plain.at == u64::from(u32::MAX);
-    let (disk, start_disk, here) = (u16_at(record, 4), u16_at(record, 6), u16_at(record, 8));
-    if let Some((end, end64_at)) = if needs_64 { find_end64(reader, end_at)? } else { None } {
-        return with_base(&end, end64_at);
-    }
-    if disk != 0 || start_disk != 0 || u64::from(here) != plain.entries {
-        return Err(several_disks());
-    }
-    with_base(&plain, end_at)
-}
-
-/// The Zip64 end record, if a locator precedes the plain one; without a locator the plain numbers stand as they are.
-fn find_end64<R: Read + Seek>(reader: &mut BufReader<R>, end_at: u64) -> Result<Option<(End, u64)>, Refusal> {
-    let Some(locator_at) = end_at.checked_sub(LOCATOR64_BYTES) else { return Ok(None) };
-    let locator = read_at(reader, locator_at, LOCATOR64_BYTES as usize)?;
-    if locator[..4] != LOCATOR64 {
-        return Ok(None);
-    }
-    // With bytes before the archive the stated place is off; the record then lies directly before its locator.
-    for at in [Some(u64_at(&locator, 8)), locator_at.checked_sub(END64_BYTES)].into_iter().flatten() {
-        if at.checked_add(END64_BYTES).is_none_or(|end| end > locator_at) {
-            continue;
-        }
-        let record = read_at(reader, at, END64_BYTES as usize)?;
-        if record[..4] != END64 {
-            continue;
-        }
-        let (disk, start_disk, here) = (u32_at(&record, 16), u32_at(&record, 20), u64_at(&record, 24));
-        let end = End {
-            entries: u64_at(&record, 32),
-            bytes: u64_at(&record, 40),
-            at: u64_at(&record, 48),
-            base: 0,
-        };
-        if disk != 0 || start_disk != 0 || here != end.entries {
-            return Err(several_disks());
-        }
-        return Ok(Some((end, at)));
-    }
-    Err(Refusal::corrupt("its Zip64 end record is missing"))
-}
-
-/// The central directory must end where the end record begins.
-fn with_base(end: &End, end_at: u64) -> Result<End, Refusal> {
-    let stated_end = end.at.checked_add(end.bytes);
-    match stated_end.and_then(|stated| end_at.checked_sub(stated)) {
-        Some(base) => Ok(End { base, ..*end }),
-        None => Err(Refusal::Zip(Reason::Truncated)),
-    }
 }
 
 fn read_records<R: Read + Seek>(
@@ -341,44 +244,4 @@ fn compare_with_local(record: &Record, header: &[u8; 30], name: &[u8]) -> Result
         return Err(record.corrupt("its two headers disagree about its size"));
     }
     Ok(())
-}
-
-fn several_disks() -> Refusal {
-    Refusal::Zip(Reason::Unsupported { entry: "the zip file".into(), what: "several volumes".into() })
-}
-
-fn reading(source: io::Error) -> Refusal {
-    Refusal::Io { doing: "read the zip file".into(), source }
-}
-
-fn read_exact(reader: &mut impl Read, buffer: &mut [u8]) -> Result<(), Refusal> {
-    reader.read_exact(buffer).map_err(|source| match source.kind() {
-        io::ErrorKind::UnexpectedEof => Refusal::corrupt("its table of contents ends early"),
-        _ => reading(source),
-    })
-}
-
-fn read_vec(reader: &mut impl Read, length: u16) -> Result<Vec<u8>, Refusal> {
-    let mut bytes = vec![0; usize::from(length)];
-    read_exact(reader, &mut bytes)?;
-    Ok(bytes)
-}
-
-fn read_at<R: Read + Seek>(reader: &mut BufReader<R>, at: u64, length: usize) -> Result<Vec<u8>, Refusal> {
-    reader.seek(SeekFrom::Start(at)).map_err(reading)?;
-    let mut bytes = vec![0; length];
-    read_exact(reader, &mut bytes)?;
-    Ok(bytes)
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> u16 {
-    u16::from_le_bytes([bytes[at], bytes[at + 1]])
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    u32::from(u16_at(bytes, at)) | u32::from(u16_at(bytes, at + 2)) << 16
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    u64::from(u32_at(bytes, at)) | u64::from(u32_at(bytes, at + 4)) << 32
 }

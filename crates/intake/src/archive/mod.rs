@@ -6,7 +6,9 @@
 //! every unflagged name as CP437. (It writes the archives of `folder`, and tests compare both readers.)
 
 mod body;
+mod bytes;
 mod directory;
+mod end;
 mod name;
 #[cfg(unix)]
 mod place;

@@ -3,15 +3,18 @@
 
 mod manager;
 mod node;
+mod node_package;
 mod node_range;
 mod node_tables;
 mod procfile;
 mod project;
+mod pyproject;
 mod python;
 mod python_deps;
 mod python_source;
 mod python_tables;
 mod rank;
+mod slipway_file;
 mod slipway_toml;
 mod static_site;
 mod types;

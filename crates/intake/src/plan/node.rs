@@ -1,17 +1,14 @@
 //! Node projects: a `package.json`, or a lone server file. Its scripts decide, in the order dev, start, build with
 //! static output; the dependencies say which framework it is and therefore the title, port and output folder.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use serde_json::Value;
+use std::collections::BTreeMap;
 
 use super::manager::{Kind, Manager};
-use super::node_range;
+use super::node_package::{Package, SOURCE_BYTES, choose_image, entry, listens, parse};
 use super::node_tables::{
-    BUNDLERS, DEFAULT_IMAGE, ENTRIES, ENV, FACES, FRAMEWORKS, Framework, LIFECYCLE, LISTENS, MAJORS,
-    NEEDS_BUILD, NOT_SERVERS, RUN_SCRIPTS,
+    BUNDLERS, ENV, FACES, FRAMEWORKS, Framework, LIFECYCLE, NEEDS_BUILD, NOT_SERVERS, RUN_SCRIPTS,
 };
-use super::project::{Candidate, View, clip};
+use super::project::{Candidate, View};
 use super::types::{Evidence, ImageChoice, Language, RunPlan, Start, Step};
 use crate::refusal::Refusal;
 
@@ -23,19 +20,6 @@ const BUILT: i32 = 560;
 const ENTRY_ONLY: i32 = 350;
 /// An alternative to another plan of the same project.
 const ALTERNATIVE: i32 = -250;
-/// Bytes of a source file that are searched for a server.
-const SOURCE_BYTES: u64 = 128 << 10;
-
-/// What matters of a `package.json`. Fields of an unexpected type count as absent: npm itself is that lenient.
-#[derive(Default)]
-struct Package {
-    scripts: BTreeMap<String, String>,
-    dependencies: BTreeSet<String>,
-    main: Option<String>,
-    node: Option<String>,
-    manager: Option<String>,
-    workspaces: bool,
-}
 
 pub(super) fn detect(view: &mut View<'_, '_>) -> Result<Vec<Candidate>, Refusal> {
     let Some(text) = view.manifest("package.json")? else { return lone_server(view) };
@@ -66,65 +50,6 @@ pub(super) fn detect(view: &mut View<'_, '_>) -> Result<Vec<Candidate>, Refusal>
     Ok(candidates)
 }
 
-fn parse(view: &View<'_, '_>, text: &str) -> Result<Package, Refusal> {
-    let value: Value = serde_json::from_str(text).map_err(|error| {
-        view.fault("package.json", Some(error.line()), format!("it is not valid JSON ({error})"))
-    })?;
-    let string = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
-    let mut package = Package {
-        main: string(value.get("main")),
-        node: string(value.pointer("/engines/node")).or_else(|| string(value.pointer("/volta/node"))),
-        manager: string(value.get("packageManager")),
-        workspaces: value.get("workspaces").is_some(),
-        ..Package::default()
-    };
-    if let Some(scripts) = value.get("scripts").and_then(Value::as_object) {
-        let pairs = scripts.iter().filter_map(|(name, line)| Some((name.clone(), line.as_str()?.to_owned())));
-        package.scripts = pairs.filter(|(_, line)| !line.trim().is_empty()).collect();
-    }
-    for kind in ["dependencies", "devDependencies", "optionalDependencies", "peerDependencies"] {
-        if let Some(named) = value.get(kind).and_then(Value::as_object) {
-            package.dependencies.extend(named.keys().cloned());
-        }
-    }
-    Ok(package)
-}
-
-/// The newest kept major that the project allows. `engines` first, then the version files of the version managers.
-fn choose_image(
-    view: &mut View<'_, '_>,
-    package: &Package,
-) -> Result<(ImageChoice, u32, Option<Evidence>), Refusal> {
-    let mut asked = package.node.clone().map(|range| ("package.json", range));
-    for file in [".nvmrc", ".node-version"] {
-        if asked.is_none() {
-            asked = view.peek(file, 64)?.map(|text| (file, text.trim().to_owned()));
-        }
-    }
-    let default =
-        |why: String, evidence| (ImageChoice { reference: DEFAULT_IMAGE.into(), why }, MAJORS[0], evidence);
-    let Some((file, range)) = asked else {
-        return Ok(default("the current long-term release of Node".into(), None));
-    };
-    let range = clip(&range);
-    let evidence = Some(view.evidence(file, format!("asks for Node {range}")));
-    let Some(allowed) =
-        MAJORS.iter().map(|&major| node_range::allows(&range, major)).collect::<Option<Vec<_>>>()
-    else {
-        return Ok(default(format!("Node “{range}” was not understood, so the current release"), evidence));
-    };
-    let Some(at) = allowed.iter().position(|&allowed| allowed) else {
-        let oldest = MAJORS[MAJORS.len() - 1];
-        let older = (0..oldest).any(|major| node_range::allows(&range, major) == Some(true));
-        let major = if older { oldest } else { MAJORS[0] };
-        let why = format!("no kept image is Node {range}; {major} is the nearest");
-        return Ok((ImageChoice { reference: format!("node:{major}-alpine"), why }, major, evidence));
-    };
-    let major = MAJORS[at];
-    let why = format!("{file} asks for Node {range}");
-    Ok((ImageChoice { reference: format!("node:{major}-alpine"), why }, major, evidence))
-}
-
 /// A `server.js` and the like without any manifest. Only if it really opens a server: `index.js` beside an
 /// `index.html` is usually for the browser.
 fn lone_server(view: &mut View<'_, '_>) -> Result<Vec<Candidate>, Refusal> {
@@ -143,27 +68,6 @@ fn lone_server(view: &mut View<'_, '_>) -> Result<Vec<Candidate>, Refusal> {
         evidence,
         why,
     )])
-}
-
-/// The file to start and whether it looks like a server: `main` if it exists, else a usual name, servers preferred.
-fn entry(view: &mut View<'_, '_>, main: Option<&str>) -> Result<Option<(String, bool)>, Refusal> {
-    let main = main.map(|path| path.trim_start_matches("./").to_owned());
-    let named = main.into_iter().flat_map(|path| [format!("{path}.js"), format!("{path}/index.js"), path]);
-    let usual = ENTRIES.iter().map(|&path| path.to_owned());
-    let mut first = None;
-    for path in named.chain(usual).collect::<Vec<_>>() {
-        if let Some(source) = view.peek(&path, SOURCE_BYTES)? {
-            if listens(&source) {
-                return Ok(Some((path, true)));
-            }
-            first = first.or(Some((path, false)));
-        }
-    }
-    Ok(first)
-}
-
-fn listens(source: &str) -> bool {
-    LISTENS.iter().any(|sign| source.contains(sign))
 }
 
 /// Everything known about one project while its plans are made.
@@ -196,11 +100,11 @@ impl Maker<'_, '_, '_> {
         if let Some(row) = self.framework {
             evidence.push(self.view.evidence("package.json", format!("depends on {}", row.package)));
         }
-        let then = if build.is_some() { "builds and then runs" } else { "runs" };
-        let why = match self.framework {
-            Some(row) => format!("package.json depends on {} and {then} with “{script}”.", row.package),
-            None => format!("package.json {then} with the script “{script}”."),
+        let what = match self.framework {
+            Some(row) => format!("package.json depends on {} and has the script “{script}”", row.package),
+            None => format!("package.json has the script “{script}”"),
         };
+        let why = format!("{what}{}.", if build.is_some() { ", which needs a build first" } else { "" });
         let score = offset
             + match self.framework {
                 Some(row) if row.dev.is_empty() => SERVER_FRAMEWORK,
@@ -209,6 +113,7 @@ impl Maker<'_, '_, '_> {
             };
         let mut candidate = self.candidate(score, build, Start::Command(start), evidence, why);
         candidate.plan.expects_http = self.framework.is_some() || self.script_serves(&line)?;
+        candidate.plan.port = candidate.plan.port.filter(|_| candidate.plan.expects_http);
         Ok(candidate)
     }
 
@@ -328,6 +233,7 @@ impl Maker<'_, '_, '_> {
         let start = Start::Command(Step::argv(["node", &*entry]));
         let mut candidate = self.candidate(score, None, start, evidence, why);
         candidate.plan.expects_http = serves;
+        candidate.plan.port = candidate.plan.port.filter(|_| serves);
         Ok(Some(candidate))
     }
 

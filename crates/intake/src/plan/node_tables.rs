@@ -16,7 +16,7 @@ pub(super) struct Framework {
     pub(super) port: u16,
     /// Its own development server, for projects without a script. Empty if it has none.
     pub(super) dev: &'static [&'static str],
-    /// Where its build leaves files to serve. Empty if a build makes a server.
+    /// Where its build leaves a site. Empty if a build makes a server, or a folder named after the project.
     pub(super) output: &'static str,
 }
 
@@ -34,16 +34,16 @@ const fn row(
 /// The first row whose package is there wins, so frameworks come before the tools they are built on.
 pub(super) const FRAMEWORKS: &[Framework] = &[
     row("next", "next", "Next.js", 3000, &["next", "dev"], ""),
-    row("nuxt", "nuxt", "Nuxt", 3000, &["nuxt", "dev"], ".output/public"),
+    row("nuxt", "nuxt", "Nuxt", 3000, &["nuxt", "dev"], ""),
     row("astro", "astro", "Astro", 4321, &["astro", "dev"], "dist"),
-    row("@sveltejs/kit", "sveltekit", "SvelteKit", 5173, &["vite", "dev"], "build"),
+    row("@sveltejs/kit", "sveltekit", "SvelteKit", 5173, &["vite", "dev"], ""),
     row("@remix-run/dev", "remix", "Remix", 5173, &["remix", "vite:dev"], ""),
-    row("@react-router/dev", "react-router", "React Router", 5173, &["react-router", "dev"], "build/client"),
+    row("@react-router/dev", "react-router", "React Router", 5173, &["react-router", "dev"], ""),
     row("@tanstack/react-start", "tanstack-start", "TanStack Start", 3000, &["vite", "dev"], ""),
-    row("@solidjs/start", "solidstart", "SolidStart", 3000, &["vinxi", "dev"], ".output/public"),
+    row("@solidjs/start", "solidstart", "SolidStart", 3000, &["vinxi", "dev"], ""),
     row("@builder.io/qwik-city", "qwik", "Qwik City", 5173, &["vite", "--mode", "ssr"], "dist"),
     row("@analogjs/platform", "analog", "Analog", 5173, &["vite"], "dist/analog/public"),
-    row("@angular/cli", "angular", "Angular", 4200, &["ng", "serve"], "dist"),
+    row("@angular/cli", "angular", "Angular", 4200, &["ng", "serve"], ""),
     row("gatsby", "gatsby", "Gatsby", 8000, &["gatsby", "develop"], "public"),
     row("@docusaurus/core", "docusaurus", "Docusaurus", 3000, &["docusaurus", "start"], "build"),
     row("vitepress", "vitepress", "VitePress", 5173, &["vitepress", "dev"], ".vitepress/dist"),

@@ -37,7 +37,12 @@ pub(super) fn detect(view: &mut View<'_, '_>, best: Option<&RunPlan>) -> Result<
         Some(plan) if language != Language::Static => {
             (plan.image.clone(), plan.install.clone(), plan.fallback_install.clone(), plan.env.clone())
         }
-        _ => (image_for(&main.command), None, None, std::collections::BTreeMap::new()),
+        _ => (
+            image_for(&main.command, "chosen by the Procfile's command"),
+            None,
+            None,
+            std::collections::BTreeMap::new(),
+        ),
     };
     let serves = main.name == "web";
     env.insert("PORT".into(), PORT.to_string());
@@ -84,11 +89,11 @@ pub(super) fn prefix(best: Option<&RunPlan>) -> String {
 }
 
 /// With no manifest to go by, the command's first word.
-pub(super) fn image_for(command: &str) -> ImageChoice {
+pub(super) fn image_for(command: &str, why: &str) -> ImageChoice {
     let program = command.split_whitespace().find(|word| !word.contains('=')).unwrap_or_default();
     let python = ["python", "python3", "gunicorn", "uvicorn", "flask"].contains(&program);
     let reference = if python { python_tables::DEFAULT_IMAGE } else { node_tables::DEFAULT_IMAGE };
-    ImageChoice { reference: reference.into(), why: "chosen by the Procfile's command".into() }
+    ImageChoice { reference: reference.into(), why: why.into() }
 }
 
 /// `name: command` lines; comments and blank lines between. The fault is the line, from 1, and what is wrong with it.

@@ -2,15 +2,14 @@
 //! `setup.py`, in that order. Everything goes into a virtual environment outside the workspace, which sees the image's
 //! own packages: the workspace stays what was sent, and an image with Flask in it needs no download.
 
-use super::project::{View, clip};
-use super::types::{Evidence, Step, quote};
+use super::project::View;
+use super::pyproject::{self, Pyproject};
+use super::types::{Evidence, Step};
 use crate::refusal::Refusal;
 
 /// Sourced before every command of a project that installs something.
 pub(super) const ACTIVATE: &str = ". \"$HOME/.slipway-venv/bin/activate\"";
 const CREATE: &str = "python3 -m venv --system-site-packages \"$HOME/.slipway-venv\"";
-/// Direct dependencies taken over from a `pyproject.toml`.
-const DEPENDENCIES: usize = 300;
 
 const REQUIREMENTS: &[&str] =
     &["requirements.txt", "requirements/base.txt", "requirements/dev.txt", "requirements-dev.txt"];
@@ -32,7 +31,13 @@ impl Dependencies {
     /// Reads the manifests that decide.
     pub(super) fn read(view: &mut View<'_, '_>) -> Result<Self, Refusal> {
         let mut found = Self::default();
-        let pyproject = Pyproject::read(view, &mut found)?;
+        let pyproject = Pyproject::read(view)?;
+        if let Some(project) = &pyproject {
+            if project.poetry || !project.dependencies.is_empty() || view.has("uv.lock") {
+                found.text.clone_from(&project.text);
+            }
+            found.python = project.python.clone().map(|range| (pyproject::FILE, range));
+        }
         for file in [".python-version", "runtime.txt"] {
             if found.python.is_none()
                 && let Some(text) = view.peek(file, 64)?
@@ -67,13 +72,8 @@ impl Dependencies {
         } else if pyproject.is_some_and(|project| project.poetry) {
             let install = "poetry install --no-root --no-interaction";
             let fact = "dependencies for Poetry";
-            self.set(
-                view,
-                "pyproject.toml",
-                fact,
-                &["pip install poetry", install],
-                &["poetry lock --no-interaction", install],
-            );
+            let direct = pyproject.and_then(Pyproject::direct).unwrap_or_else(|| "pip install .".into());
+            self.set(view, pyproject::FILE, fact, &["pip install poetry", install], &[&direct]);
         } else if view.has("Pipfile.lock") {
             let lines = ["pip install pipenv", "pipenv install --system --deploy"];
             self.set(
@@ -93,7 +93,7 @@ impl Dependencies {
                 self.set(
                     view,
                     file,
-                    &format!("{names} requirements"),
+                    &format!("{names} requirement{}", if names == 1 { "" } else { "s" }),
                     &[&format!("pip install -r {file}")],
                     &[],
                 );
@@ -116,16 +116,17 @@ impl Dependencies {
 
     /// The project itself if it says how it is built, else, or if that fails, the packages it names.
     fn use_pyproject(&mut self, view: &View<'_, '_>, project: &Pyproject) {
-        let names: Vec<String> = project.dependencies.iter().map(|name| quote(name)).collect();
-        let direct = format!("pip install {}", names.join(" "));
-        let fact = format!("{} dependencies", names.len());
-        let (fact, install): (&str, &str) = match (project.builds, names.is_empty()) {
-            (true, true) => ("a package to install", "pip install -e ."),
-            (true, false) => (&fact, "pip install -e ."),
-            (false, _) => (&fact, &direct),
+        let direct = project.direct();
+        let fact = match project.dependencies.len() {
+            0 => "a package to install".to_owned(),
+            1 => "1 dependency".to_owned(),
+            count => format!("{count} dependencies"),
         };
-        let fallback: &[&str] = if project.builds && !names.is_empty() { &[&direct] } else { &[] };
-        self.set(view, "pyproject.toml", fact, &[install], fallback);
+        match (direct.as_deref(), project.builds) {
+            (Some(direct), true) => self.set(view, pyproject::FILE, &fact, &["pip install -e ."], &[direct]),
+            (Some(direct), false) => self.set(view, pyproject::FILE, &fact, &[direct], &[]),
+            (None, _) => self.set(view, pyproject::FILE, &fact, &["pip install -e ."], &[]),
+        }
     }
 
     fn set(&mut self, view: &View<'_, '_>, file: &str, fact: &str, install: &[&str], fallback: &[&str]) {
@@ -166,53 +167,6 @@ impl Dependencies {
                 .then(|| Step::shell(format!("{CREATE} && {ACTIVATE} && {}", lines.join(" && "))))
         };
         (step(&self.install), step(&self.fallback))
-    }
-}
-
-/// What matters of a `pyproject.toml`. Unknown keys are other tools' business.
-struct Pyproject {
-    dependencies: Vec<String>,
-    builds: bool,
-    poetry: bool,
-}
-
-impl Pyproject {
-    fn read(view: &mut View<'_, '_>, found: &mut Dependencies) -> Result<Option<Self>, Refusal> {
-        const FILE: &str = "pyproject.toml";
-        let Some(text) = view.manifest(FILE)? else { return Ok(None) };
-        let value: toml::Table = toml::from_str(&text).map_err(|error| {
-            let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-            view.fault(FILE, line, format!("it is not valid TOML ({})", clip(error.message())))
-        })?;
-        let at = |path: &[&str]| {
-            let mut tables = Some(&value);
-            let (last, parents) = path.split_last()?;
-            for name in parents {
-                tables = tables?.get(*name)?.as_table();
-            }
-            tables?.get(*last)
-        };
-        let listed = at(&["project", "dependencies"]).and_then(toml::Value::as_array);
-        let names = listed.into_iter().flatten().filter_map(toml::Value::as_str);
-        // A name that begins with a dash would be an option of pip.
-        let dependencies: Vec<String> = names
-            .filter(|name| !name.starts_with('-') && name.len() <= 300 && !name.contains(char::is_control))
-            .take(DEPENDENCIES)
-            .map(str::to_owned)
-            .collect();
-        let poetry_table = at(&["tool", "poetry"]).and_then(toml::Value::as_table);
-        let poetry = poetry_table.is_some_and(|table| table.contains_key("dependencies"))
-            || poetry_table.is_some() && view.has("poetry.lock");
-        let builds = value.contains_key("build-system") && value.contains_key("project");
-        if !dependencies.is_empty() || poetry || view.has("uv.lock") {
-            found.text.push_str(&text.to_lowercase());
-        }
-        if let Some(range) =
-            at(&["project", "requires-python"]).or_else(|| at(&["tool", "poetry", "dependencies", "python"]))
-        {
-            found.python = range.as_str().map(|range| (FILE, clip(range)));
-        }
-        Ok(Some(Self { dependencies, builds, poetry }))
     }
 }
 

@@ -11,6 +11,8 @@ const PLANS: usize = 16;
 const FOLDERS: usize = 32;
 const DEPTH: usize = 2;
 const PER_LEVEL: i32 = 60;
+/// What a static site loses beside another plan.
+const BESIDE: i32 = 250;
 
 /// A language's detector.
 type Detect = fn(&mut View<'_, '_>) -> Result<Vec<Candidate>, Refusal>;
@@ -96,7 +98,10 @@ fn detect(
     let procfile = procfile::detect(view, best(here.iter()));
     here.extend(keep(procfile.map(|found| found.into_iter().collect()))?);
     if !inside_another {
-        here.extend(static_site::detect(view));
+        let served = static_site::detect(view).into_iter();
+        // A page beside a project that is built is usually its template, and does not work by itself.
+        let less = if here.is_empty() { 0 } else { BESIDE };
+        here.extend(served.map(|site| Candidate { score: site.score - less, ..site }));
     }
     Ok(here)
 }

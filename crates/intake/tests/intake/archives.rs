@@ -50,6 +50,16 @@ fn zip64_entries_and_end_records_are_read() {
     end64(&mut wide, 1, central, at);
     end(&mut wide, u16::MAX, u32::MAX, u32::MAX);
     assert_eq!(text(&mut open_good(wide), "a.txt"), "sixty-four");
+
+    // As Info-ZIP writes what it reads from a pipe: both records, the plain one complete.
+    let both = |entries: u64| {
+        let mut both = bytes[..end_at].to_vec();
+        end64(&mut both, entries, central, at);
+        both.extend(&bytes[end_at..]);
+        both
+    };
+    assert_eq!(text(&mut open_good(both(1)), "a.txt"), "sixty-four");
+    assert_refused(both(2), "zip-corrupt", "two end records disagree");
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn render(plan: &RunPlan) -> String {
     match &plan.start {
         Start::Command(start) => line("start", step(start)),
         Start::Static { dir, spa } => {
-            line("start", format!("static {dir:?}{}", if *spa { " spa" } else { "" }))
+            line("start", format!("static {dir:?}{}", if *spa { " spa" } else { "" }));
         }
     }
     for process in &plan.processes {
