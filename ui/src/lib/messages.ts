@@ -38,7 +38,7 @@ export const t = {
     left: 'Time left',
     kept: 'kept',
     extend: '+15 min',
-    extendLong: 'Extend by 15 minutes',
+    extendLong: '+15 min: extend the time left',
     palette: 'Run a command or find anything',
     cpu: 'CPU',
     memory: 'MEM',
@@ -425,6 +425,7 @@ export const t = {
     deploySample: (title: string) => `Try the sample ${title}`,
     newWindow: 'Open in a new window',
     open: 'Commands',
+    openAnywhere: 'Commands, from a terminal too',
   },
 
   shortcuts: {

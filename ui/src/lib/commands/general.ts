@@ -21,7 +21,7 @@ export function general(app: App): Command[] {
     },
     {
       id: 'palette-anywhere',
-      title: t.palette.open,
+      title: t.palette.openAnywhere,
       group: 'general',
       shortcut: 'Mod+Shift+P',
       anywhere: true,

@@ -137,7 +137,7 @@ export function makeEditor(options: EditorOptions): EditorView {
     search({ top: true }),
     syntaxHighlighting(style),
     look,
-    EditorView.contentAttributes.of({ 'aria-label': options.label }),
+    EditorView.contentAttributes.of({ 'aria-label': options.label, tabindex: '0' }),
     keymap.of([
       { key: 'Mod-s', preventDefault: true, run: saved },
       indentWithTab,
