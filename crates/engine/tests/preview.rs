@@ -1,6 +1,7 @@
 //! The preview gateway before the real agent: routing, streaming, upgrades, refusals and our own pages. Programs are real
 //! servers on this machine's loopback, which is what the agent dials.
 #![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
 mod support;
 
@@ -475,8 +476,16 @@ async fn each_state_of_a_workspace_has_its_page() {
     });
     set("asleep", || Route::Stopped { name: "Asleep".into() });
     let (silent, _) = raw(|mut stream, _| async move { head(&mut stream).await.map(drop) }).await;
-    let (other, _) =
-        raw(|mut stream, _| async move { stream.write_all(b"220 smtp.example.org ESMTP\r\n").await }).await;
+    let (greeting, _) = raw(|mut stream, _| async move {
+        stream.write_all(b"220 smtp.example.org ESMTP\r\n").await?;
+        head(&mut stream).await.map(drop)
+    })
+    .await;
+    let (other, _) = raw(|mut stream, _| async move {
+        head(&mut stream).await?;
+        stream.write_all(b"-ERR unknown command\r\n").await
+    })
+    .await;
     let closed = { TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port() };
     for (host, status, says) in [
         (format!("80-fresh.localhost:{gateway}"), 503, "Fresh &lt;b&gt; is starting"),
@@ -485,6 +494,7 @@ async fn each_state_of_a_workspace_has_its_page() {
         (format!("80-nobody.localhost:{gateway}"), 404, "no such workspace"),
         (preview.host(closed), 502, "Nothing listens on port"),
         (preview.host(silent), 502, "The program hung up"),
+        (preview.host(greeting), 502, "does not speak HTTP"),
         (preview.host(other), 502, "does not speak HTTP"),
     ] {
         let response = preview.get(&host, "/").await;

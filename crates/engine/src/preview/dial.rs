@@ -4,6 +4,10 @@
 use std::{
     io,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -47,6 +51,7 @@ pub struct DialStream {
     replies: Streaming<DialReply>,
     requests: PollSender<DialRequest>,
     unread: Bytes,
+    heard: Arc<AtomicBool>,
 }
 
 impl DialStream {
@@ -66,7 +71,12 @@ impl DialStream {
             client.dial(ReceiverStream::new(queue)).await.map_err(|status| failed(&status))?.into_inner();
         let first = replies.message().await.map_err(|status| failed(&status))?;
         let DialReply { data: unread } = first.ok_or_else(|| DialError::Lost("it hung up".to_owned()))?;
-        Ok(Self { replies, requests: PollSender::new(requests), unread })
+        Ok(Self { replies, requests: PollSender::new(requests), unread, heard: Arc::default() })
+    }
+
+    /// Turns true with the first byte read.
+    pub fn heard(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.heard)
     }
 
     fn send(&mut self, data: Bytes) -> io::Result<usize> {
@@ -107,6 +117,7 @@ impl AsyncRead for DialStream {
                 }
             }
         }
+        self.heard.store(true, Ordering::Relaxed);
         let taken = self.unread.len().min(buf.remaining());
         buf.put_slice(&self.unread[..taken]);
         self.unread.advance(taken);

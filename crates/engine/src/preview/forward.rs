@@ -1,7 +1,7 @@
 //! One request to a program and its response back, streamed both ways. In: a request whose site is settled. Out: the
 //! program's response, or why there is none. Only here are connections to programs made.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, uri::PathAndQuery};
@@ -36,8 +36,8 @@ pub(super) enum ForwardError {
     Dial(#[from] DialError),
     #[error("the program hung up without an answer")]
     HungUp,
-    #[error("the program's answer is no HTTP: {0}")]
-    NotHttp(hyper::Error),
+    #[error("what the program says is no HTTP")]
+    NotHttp,
 }
 
 /// Sends requests to programs.
@@ -111,25 +111,26 @@ impl Forwarder {
                         request = again;
                         break;
                     }
-                    (None, None) => return Err(why(failed.into_error())),
+                    (None, None) => return Err(why(&failed.into_error(), false)),
                 },
             }
         }
-        let mut fresh = self.connect(client, site).await?;
+        let stream = DialStream::open(client, site.port).await?;
+        let heard = stream.heard();
+        let why = |error| why(&error, heard.load(Ordering::Relaxed));
+        let mut fresh = self.connect(stream).await.map_err(why)?;
         let response = fresh.send_request(request).await.map_err(why)?;
         self.pool.give(site.clone(), fresh);
         Ok(response)
     }
 
-    async fn connect(&self, client: &AgentClient, site: &Site) -> Result<Sender, ForwardError> {
-        let stream = DialStream::open(client, site.port).await?;
+    async fn connect(&self, stream: DialStream) -> Result<Sender, hyper::Error> {
         let (sender, connection) = http1::Builder::new()
             .preserve_header_case(true)
             .max_headers(FIELDS)
             .max_buf_size(HEAD)
             .handshake(TokioIo::new(stream))
-            .await
-            .map_err(why)?;
+            .await?;
         let cancel = self.cancel.clone();
         self.tracker.spawn(async move {
             tokio::select! {
@@ -174,6 +175,7 @@ fn repeatable(request: &Request<Upload>) -> Option<Request<Upload>> {
     })
 }
 
-fn why(error: hyper::Error) -> ForwardError {
-    if error.is_parse() { ForwardError::NotHttp(error) } else { ForwardError::HungUp }
+/// Bytes that make no answer (a greeting before the request, say) are another protocol; none at all is a hang-up.
+fn why(error: &hyper::Error, heard: bool) -> ForwardError {
+    if error.is_parse() || heard { ForwardError::NotHttp } else { ForwardError::HungUp }
 }

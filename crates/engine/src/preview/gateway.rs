@@ -28,7 +28,7 @@ use super::{
     body::{Download, Places},
     forward::{ForwardError, Forwarder, Held},
     host::Site,
-    pages::Page,
+    pages::{self, Page},
     pool::Pool,
     report::{self, Rate},
     target,
@@ -206,22 +206,22 @@ impl Inner {
         request: Request<Incoming>,
         permit: Arc<OwnedSemaphorePermit>,
     ) -> Response<Download> {
+        let html = pages::wants_html(request.headers());
         let (site, path) = match target::read(&request, self.port) {
             Ok(target) => target,
-            Err(why) => return Page::misdirected(why).write(request.headers()),
+            Err(why) => return Page::misdirected(why).write(html),
         };
         if path.path().starts_with(OWN) {
             return self.own(&site, path.path(), request).await;
         }
-        let asking = request.headers().clone();
         let client = match self.routes.route(&site.workspace) {
             Route::Live(client) => client,
             elsewhere => {
                 self.forwarder.pool.forget(&site);
-                return page(&elsewhere).write(&asking);
+                return page(&elsewhere).write(html);
             }
         };
-        let Some(place) = self.places.take(&site.workspace) else { return Page::crowded().write(&asking) };
+        let Some(place) = self.places.take(&site.workspace) else { return Page::crowded().write(html) };
         let held = Held { place, _connection: permit };
         match self.forwarder.forward(&client, &site, path, request, held).await {
             Ok(response) => {
@@ -230,7 +230,7 @@ impl Inner {
             }
             Err(error) => {
                 tracing::debug!(%site, %error, "no answer from a program");
-                self.excuse(&client, &site, &error).await.write(&asking)
+                self.excuse(&client, &site, &error).await.write(html)
             }
         }
     }
@@ -245,7 +245,7 @@ impl Inner {
             }
             ForwardError::Dial(DialError::Lost(_)) => Page::lost(),
             ForwardError::HungUp => Page::hung_up(site.port),
-            ForwardError::NotHttp(_) => Page::not_http(site.port),
+            ForwardError::NotHttp => Page::not_http(site.port),
         }
     }
 

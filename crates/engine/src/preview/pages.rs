@@ -177,10 +177,7 @@ impl Page {
     }
 
     /// Writes it: HTML for a browser that shows pages, one sentence for anything else.
-    pub(super) fn write(self, asking: &HeaderMap) -> Response<Download> {
-        let html = asking
-            .get(header::ACCEPT)
-            .is_some_and(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")));
+    pub(super) fn write(self, html: bool) -> Response<Download> {
         let (kind, text) = if html {
             ("text/html; charset=utf-8", self.html())
         } else {
@@ -240,6 +237,12 @@ impl Page {
     }
 }
 
+/// Whether who asks shows pages.
+pub(super) fn wants_html(asking: &HeaderMap) -> bool {
+    let accepts = asking.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    accepts.is_some_and(|accepts| accepts.contains("text/html"))
+}
+
 /// Writing to a `String` cannot fail.
 fn add(html: &mut String, what: std::fmt::Arguments<'_>) {
     let _ = html.write_fmt(what);
@@ -270,7 +273,7 @@ mod tests {
 
     async fn written(page: Page, accept: &'static str) -> (Response<()>, String) {
         let asking = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]);
-        let (head, body) = page.write(&asking).into_parts();
+        let (head, body) = page.write(wants_html(&asking)).into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         (Response::from_parts(head, ()), String::from_utf8(bytes.to_vec()).unwrap())
     }
