@@ -99,7 +99,9 @@ async fn new_files_replace_the_old_ones_in_place() -> Result<()> {
     assert_eq!(replaced.id, view.id);
     let url = view.url.context("a URL")?;
     wait_until("the new page", super::harness::LONG, || async {
-        Ok(fetch(&url).await?.1.contains("second").then_some(()))
+        let page = fetch(&url).await?.1;
+        anyhow::ensure!(page.contains("second"), "{page} {:?}", house.status(&view.id).await?);
+        Ok(Some(()))
     })
     .await?;
     house.close().await

@@ -16,16 +16,16 @@ use std::{
 };
 
 /// Long enough for a busy machine with two cores; a test that gets there has failed.
-pub const LONG: Duration = Duration::from_secs(120);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// An engine and the folder it works in.
-pub struct House {
-    pub engine: Engine,
-    pub data: tempfile::TempDir,
+pub(crate) struct House {
+    pub(crate) engine: Engine,
+    pub(crate) data: tempfile::TempDir,
 }
 
 /// The static agent: from the environment, or where `cargo xtask agent` puts it.
-pub fn agent() -> Result<PathBuf> {
+pub(crate) fn agent() -> Result<PathBuf> {
     let name = format!("slipway-agent-{}", env::consts::ARCH);
     if let Some(given) = env::var_os("SLIPWAY_AGENT").filter(|path| !path.is_empty()) {
         return Ok(given.into());
@@ -38,7 +38,7 @@ pub fn agent() -> Result<PathBuf> {
 }
 
 /// How an engine on a data directory is opened.
-pub fn config(data: &Path) -> Result<Config> {
+pub(crate) fn config(data: &Path) -> Result<Config> {
     let arch = if env::consts::ARCH == "aarch64" { "arm64" } else { "amd64" };
     let trust = ["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"].into_iter().find_map(env::var_os);
     let trust = trust.unwrap_or_else(|| "/etc/ssl/certs/ca-certificates.crt".into());
@@ -57,7 +57,7 @@ pub fn config(data: &Path) -> Result<Config> {
 }
 
 impl House {
-    pub async fn open() -> Result<Self> {
+    pub(crate) async fn open() -> Result<Self> {
         let data = tempfile::tempdir()?;
         let engine = Engine::open(config(data.path())?).await?;
         Ok(Self { engine, data })
@@ -65,33 +65,34 @@ impl House {
 
     /// Ends the engine and removes what it made. Called by every test at its end; a test that failed before leaves its
     /// containers to `./dev clean`.
-    pub async fn close(self) -> Result<()> {
+    pub(crate) async fn close(self) -> Result<()> {
         self.engine.shutdown(Duration::from_secs(20), true).await;
         containers::remove_all(self.data.path()).await
     }
 
     /// A zip with these entries in the house's own folder.
-    pub fn zip(&self, name: &str, entries: &[(&str, &str)]) -> Result<PathBuf> {
+    pub(crate) fn zip(&self, name: &str, entries: &[(&str, &str)]) -> Result<PathBuf> {
         let path = self.data.path().join(format!("{name}.zip"));
         slipway_tests::project::zip_of(&path, entries)?;
         Ok(path)
     }
 
-    pub async fn deploy(&self, path: &Path) -> Result<Workspace> {
+    pub(crate) async fn deploy(&self, path: &Path) -> Result<Workspace> {
         Ok(self.engine.workspace_deploy(request(path)).await?)
     }
 
-    pub async fn status(&self, id: &WorkspaceId) -> Result<Workspace> {
+    pub(crate) async fn status(&self, id: &WorkspaceId) -> Result<Workspace> {
         Ok(self.engine.workspace_status(WorkspaceRef { id: id.clone() }).await?)
     }
 
     /// Waits until a workspace is in a state, and fails at once when it ends in another that it does not leave.
-    pub async fn wait_for(&self, id: &WorkspaceId, wanted: WorkspaceState) -> Result<Workspace> {
+    pub(crate) async fn wait_for(&self, id: &WorkspaceId, wanted: WorkspaceState) -> Result<Workspace> {
         let mut ended = None;
         let found = wait_until(&format!("{id} to be {wanted:?}"), LONG, || async {
             let view = self.status(id).await?;
             let over = matches!(view.state, WorkspaceState::Failed | WorkspaceState::Terminated);
-            Ok((view.state == wanted || over).then_some(view))
+            anyhow::ensure!(view.state == wanted || over, "it is {view:?}");
+            Ok(Some(view))
         })
         .await?;
         if found.state != wanted {
@@ -104,13 +105,13 @@ impl House {
     }
 
     /// Deploys and waits until it is running.
-    pub async fn ready(&self, path: &Path) -> Result<Workspace> {
+    pub(crate) async fn ready(&self, path: &Path) -> Result<Workspace> {
         let made = self.deploy(path).await?;
         self.wait_for(&made.id, WorkspaceState::Running).await
     }
 
     /// Runs a program without a terminal to its end: its standard output, its standard error, how it ended.
-    pub async fn run(&self, id: &WorkspaceId, argv: &[&str]) -> Result<(String, String, ProcessExit)> {
+    pub(crate) async fn run(&self, id: &WorkspaceId, argv: &[&str]) -> Result<(String, String, ProcessExit)> {
         let open = OpenProcess {
             id: id.clone(),
             argv: argv.iter().map(|&a| a.to_owned()).collect(),
@@ -140,7 +141,7 @@ impl House {
 }
 
 /// The plainest deploy of a path.
-pub fn request(path: &Path) -> DeployRequest {
+pub(crate) fn request(path: &Path) -> DeployRequest {
     DeployRequest {
         source: Source::Path { path: path.to_string_lossy().into_owned() },
         name: None,
@@ -156,7 +157,7 @@ pub fn request(path: &Path) -> DeployRequest {
 }
 
 /// Fetches a URL of the gateway: the status and the body as text. `*.localhost` is dialled as loopback, as browsers do.
-pub async fn fetch(url: &str) -> Result<(u16, String)> {
+pub(crate) async fn fetch(url: &str) -> Result<(u16, String)> {
     use http_body_util::BodyExt;
     let uri: hyper::Uri = url.parse()?;
     let authority = uri.authority().context("a URL has a host")?.clone();
@@ -176,7 +177,7 @@ pub async fn fetch(url: &str) -> Result<(u16, String)> {
 }
 
 /// A Node server of a few lines that answers on `port` with `text`.
-pub fn server(port: u16, text: &str) -> String {
+pub(crate) fn server(port: u16, text: &str) -> String {
     format!(
         "require('http').createServer((q, r) => r.end({text:?} + ' ' + q.url)).listen({port}, '127.0.0.1')"
     )

@@ -105,6 +105,8 @@ impl DockerWatch {
             loop {
                 let host = settings.get().docker_host;
                 let located = locate(&hints, &host).await;
+                // Whoever sees that one is connected may use it at once.
+                self.current.send_replace(located.docker.clone());
                 self.show(&bus, located.status);
                 self.looks.send_modify(|n| *n += 1);
                 if let Some(docker) = located.docker {
@@ -139,9 +141,7 @@ impl DockerWatch {
 
     /// Passes on what happens at the engine until it goes away or another one is wanted.
     async fn hold(&self, docker: Docker, instance: &str, settings: &SettingsFile, host: &str) {
-        // Subscribed before anybody may list containers, so that nothing ends unseen in between.
         let mut deaths = std::pin::pin!(docker.deaths(instance));
-        self.current.send_replace(Some(docker.clone()));
         loop {
             tokio::select! {
                 death = deaths.next() => match death {

@@ -11,6 +11,7 @@ use slipway_agent_api::{
 };
 use slipway_wire::{Code, DirectoryListing, FileEntry, FileKind, FileText, Problem};
 use std::{
+    fmt::Write as _,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
@@ -78,14 +79,19 @@ fn shown(name: &[u8]) -> String {
                 '\\' => out.push_str("\\\\"),
                 c if c.is_control() => {
                     let mut buffer = [0; 4];
-                    c.encode_utf8(&mut buffer).bytes().for_each(|b| out.push_str(&format!("\\x{b:02x}")));
+                    c.encode_utf8(&mut buffer).bytes().for_each(|byte| escape(&mut out, byte));
                 }
                 c => out.push(c),
             }
         }
-        chunk.invalid().iter().for_each(|b| out.push_str(&format!("\\x{b:02x}")));
+        chunk.invalid().iter().for_each(|&byte| escape(&mut out, byte));
     }
     out
+}
+
+fn escape(out: &mut String, byte: u8) {
+    // Writing to a String cannot fail.
+    let _ = write!(out, "\\x{byte:02x}");
 }
 
 fn entry(info: &FileInfo) -> FileEntry {

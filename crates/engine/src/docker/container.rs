@@ -138,10 +138,12 @@ fn host_config(spec: &ContainerSpec) -> HostConfig {
         cpu_shares: Some(shape.shares),
         nano_cpus: shape.nano_cpus,
         pids_limit: Some(shape.pids),
+        // A daemon without privileges (rootless, nested) may lower its own limit but not raise it: stay below what
+        // such daemons commonly have.
         ulimits: Some(vec![ResourcesUlimits {
             name: Some("nofile".to_owned()),
-            soft: Some(65_536),
-            hard: Some(65_536),
+            soft: Some(16_384),
+            hard: Some(16_384),
         }]),
         network_mode: Some(if strict { "none" } else { "bridge" }.to_owned()),
         cap_drop: strict.then(|| vec!["ALL".to_owned()]),

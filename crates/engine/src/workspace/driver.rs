@@ -117,7 +117,7 @@ impl Driver {
                 () = cancel.cancelled() => Next::End,
                 Some((generation, update)) = told.recv() => {
                     if generation == self.generation || matches!(update, Update::Ended(_) | Update::Container(_)) {
-                        self.apply(generation, update).await;
+                        self.apply(generation, update);
                     }
                     Next::GoOn
                 }
@@ -248,11 +248,11 @@ impl Driver {
         job.cancel();
         while self.job.is_some() {
             let Some((generation, update)) = told.recv().await else { return };
-            self.apply(generation, update).await;
+            self.apply(generation, update);
         }
     }
 
-    async fn apply(&mut self, generation: u64, update: Update) {
+    fn apply(&mut self, generation: u64, update: Update) {
         match update {
             Update::Phase(name, change) => self.apply_phase(name, change),
             Update::Container(container) => {
@@ -834,7 +834,7 @@ impl Driver {
             Level::Info,
             format!("Replacing its files with those of **{}**", sentence(&intake.name)),
         ));
-        self.deploy(PhaseName::Claim, Some(intake));
+        self.deploy(PhaseName::Upload, Some(intake));
         Ok(())
     }
 
