@@ -38,5 +38,7 @@ export default defineConfig({
     include: ['tests/**/*.test.ts'],
     setupFiles: ['tests/setup.ts'],
     restoreMocks: true,
+    // Two busy cores take a while over jsdom; a test that hangs still ends.
+    testTimeout: 30_000,
   },
 });

@@ -13,8 +13,14 @@ function check(what, right, seen) {
   if (!right) failed += 1;
 }
 const place = async () => JSON.parse(await page.run("JSON.stringify(fixture.called('desktop.preview-place').at(-1))"));
-const box = async () => JSON.parse(await page.run("(() => { const { x, y, width, height } = document.querySelector('[data-testid=preview-pane]').getBoundingClientRect(); return JSON.stringify({ x, y, width, height }); })()"));
-const settle = () => page.run('new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 60))))');
+const box = async () =>
+  JSON.parse(
+    await page.run(
+      "(() => { const { x, y, width, height } = document.querySelector('[data-testid=preview-pane]').getBoundingClientRect(); return JSON.stringify({ x, y, width, height }); })()",
+    ),
+  );
+const settle = () =>
+  page.run('new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 60))))');
 async function matches(what, visible = true) {
   await settle();
   const [sent, real] = [await place(), await box()];
@@ -79,7 +85,11 @@ const flood = await page.run(`(async () => {
   gaps.sort((a, b) => a - b);
   return { mb: sent / 1048576, rate: sent / 1048576 / seconds, worst, p99: gaps[Math.floor(gaps.length * 0.99)] };
 })()`);
-check('no frame over 100 ms while output floods in', flood.worst < 100, `${flood.mb.toFixed(0)} MB at ${flood.rate.toFixed(1)} MB/s, worst frame ${flood.worst.toFixed(0)} ms, p99 ${flood.p99.toFixed(0)} ms`);
+check(
+  'no frame over 100 ms while output floods in',
+  flood.worst < 100,
+  `${flood.mb.toFixed(0)} MB at ${flood.rate.toFixed(1)} MB/s, worst frame ${flood.worst.toFixed(0)} ms, p99 ${flood.p99.toFixed(0)} ms`,
+);
 
 check('nothing was complained about', page.complaints.length === 0, page.complaints.join(' | '));
 await chrome.close();

@@ -79,6 +79,7 @@ export class Session {
 
   /** Puts the terminal into a place on the page; attaches the first time. */
   show(host: HTMLElement): void {
+    if (this.#disposed) return;
     host.append(this.element);
     if (!this.#opened) {
       this.#opened = true;
