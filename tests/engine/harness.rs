@@ -1,59 +1,26 @@
 //! An engine of a test's own: its data directory, its containers, removed at the end by instance label.
 
-use anyhow::{Context, Result, bail, ensure};
-use slipway_engine::{AgentBinary, Config, DockerHints, Engine, SystemClock};
+use anyhow::{Context, Result, bail};
+use slipway_engine::Engine;
+pub(crate) use slipway_tests::engine::{config, request};
 use slipway_tests::{containers, wait_until};
 use slipway_wire::{
-    Api, DeployRequest, FrameKind, OpenProcess, ProcessExit, ProcessRef, Source, Workspace, WorkspaceId,
-    WorkspaceRef, WorkspaceState,
+    Api, FrameKind, OpenProcess, ProcessExit, ProcessRef, Workspace, WorkspaceId, WorkspaceRef,
+    WorkspaceState,
 };
 use std::{
     collections::BTreeMap,
-    env,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
 /// Long enough for a busy machine with two cores; a test that gets there has failed.
-pub(crate) const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_mins(1);
 
 /// An engine and the folder it works in.
 pub(crate) struct House {
     pub(crate) engine: Engine,
     pub(crate) data: tempfile::TempDir,
-}
-
-/// The static agent: from the environment, or where `cargo xtask agent` puts it.
-pub(crate) fn agent() -> Result<PathBuf> {
-    let name = format!("slipway-agent-{}", env::consts::ARCH);
-    if let Some(given) = env::var_os("SLIPWAY_AGENT").filter(|path| !path.is_empty()) {
-        return Ok(given.into());
-    }
-    let own = env::current_exe()?;
-    let target = own.ancestors().nth(3).context("a test program lies in TARGET/PROFILE/deps")?;
-    let path = target.join(&name);
-    ensure!(path.is_file(), "{} is not built: `cargo xtask agent` builds it", path.display());
-    Ok(path)
-}
-
-/// How an engine on a data directory is opened.
-pub(crate) fn config(data: &Path) -> Result<Config> {
-    let arch = if env::consts::ARCH == "aarch64" { "arm64" } else { "amd64" };
-    let trust = ["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"].into_iter().find_map(env::var_os);
-    let trust = trust.unwrap_or_else(|| "/etc/ssl/certs/ca-certificates.crt".into());
-    Ok(Config {
-        data_dir: data.to_owned(),
-        settings_file: data.join("settings.toml"),
-        samples_dir: Some(slipway_tests::root()?.join("samples")),
-        agents: vec![AgentBinary { arch: arch.to_owned(), path: agent()? }],
-        certificates: std::fs::read(trust).ok(),
-        docker: DockerHints { docker_host: env::var("DOCKER_HOST").ok(), ..DockerHints::default() },
-        proxy: None,
-        trusted_networks: Vec::new(),
-        clock: Arc::new(SystemClock),
-        gateway_port: None,
-    })
 }
 
 impl House {
@@ -87,7 +54,6 @@ impl House {
 
     /// Waits until a workspace is in a state, and fails at once when it ends in another that it does not leave.
     pub(crate) async fn wait_for(&self, id: &WorkspaceId, wanted: WorkspaceState) -> Result<Workspace> {
-        let mut ended = None;
         let found = wait_until(&format!("{id} to be {wanted:?}"), LONG, || async {
             let view = self.status(id).await?;
             let over = matches!(view.state, WorkspaceState::Failed | WorkspaceState::Terminated);
@@ -96,10 +62,7 @@ impl House {
         })
         .await?;
         if found.state != wanted {
-            ended = found.problem.clone();
-        }
-        if let Some(problem) = ended {
-            bail!("{id} ended as {:?}: {problem} {:?}", found.state, problem.detail);
+            bail!("{id} ended as {:?}: {:?}", found.state, found.problem);
         }
         Ok(found)
     }
@@ -137,22 +100,6 @@ impl House {
             }
         }
         bail!("the attachment ended without an exit")
-    }
-}
-
-/// The plainest deploy of a path.
-pub(crate) fn request(path: &Path) -> DeployRequest {
-    DeployRequest {
-        source: Source::Path { path: path.to_string_lossy().into_owned() },
-        name: None,
-        image: None,
-        env: BTreeMap::new(),
-        duration_s: None,
-        plan: None,
-        root: None,
-        preset: None,
-        network: None,
-        replace: None,
     }
 }
 

@@ -5,6 +5,7 @@ pub mod app;
 pub mod containers;
 pub mod deadline;
 pub mod display;
+pub mod engine;
 pub mod process;
 pub mod project;
 

@@ -48,7 +48,7 @@ impl Shared {
         let asked = |e: &EgressEntry| e.verdict == EgressVerdict::Asked && e.host == entry.host;
         let ask = asked(&entry) && !entries.iter().any(asked);
         if let Some(known) = entries.iter_mut().rev().find(|e| e.id == entry.id) {
-            known.clone_from(&entry)
+            known.clone_from(&entry);
         } else {
             if entries.len() == EGRESS_KEPT {
                 entries.pop_front();

@@ -1,0 +1,27 @@
+//! Figures, each beside its rival or its limit, measured in one run: `./dev bench [NAME]`. Prints, judges nothing, and
+//! asserts nothing about time; a figure that cannot be measured is an error.
+
+mod by_hand;
+mod deploys;
+mod figures;
+mod resident;
+mod terminals;
+
+use anyhow::Result;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
+    let chosen = |name: &str| wanted.is_empty() || wanted.iter().any(|w| name.contains(w.as_str()));
+    figures::machine();
+    if chosen("deploy") {
+        deploys::run().await?;
+    }
+    if chosen("terminal") {
+        terminals::run().await?;
+    }
+    if chosen("idle") {
+        resident::run().await?;
+    }
+    Ok(())
+}
