@@ -2,6 +2,7 @@
 //! nothing in here waits for Docker or the disk before it shows.
 
 use serde::Serialize;
+use slipway_http::Environment;
 use std::{
     io::Write,
     path::{Path, PathBuf},
@@ -15,7 +16,7 @@ use crate::{
     bridge::{
         self,
         events::{DesktopEvent, Listeners, tell},
-        owner::Owner,
+        owner::{self, Owner},
         streams::Streams,
     },
     drag::Drags,
@@ -40,6 +41,7 @@ pub(crate) struct Desktop {
     pub(crate) streams: Streams,
     started: Instant,
     paths: Mutex<Vec<PathBuf>>,
+    samples: Option<PathBuf>,
 }
 
 /// A bundled project, as the empty window offers it.
@@ -50,7 +52,7 @@ pub(crate) struct Sample {
     detail: &'static str,
 }
 
-pub(crate) const SAMPLES: &[Sample] = &[
+const SAMPLES: &[Sample] = &[
     Sample { name: "vite-react", title: "A React shop", detail: "Vite, installed from npm" },
     Sample { name: "flask", title: "A Flask page", detail: "Python, installed from PyPI" },
     Sample { name: "static", title: "A static site", detail: "No installing" },
@@ -60,6 +62,12 @@ impl Desktop {
     /// The paths given at the start, the first time only.
     pub(crate) fn take_paths(&self) -> Vec<PathBuf> {
         std::mem::take(&mut *self.paths.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The bundled projects that are there.
+    pub(crate) fn samples(&self) -> Vec<&'static Sample> {
+        let Some(folder) = &self.samples else { return Vec::new() };
+        SAMPLES.iter().filter(|sample| folder.join(sample.name).is_dir()).collect()
     }
 
     /// Where pictures a person takes are saved.
@@ -86,9 +94,9 @@ impl Desktop {
 
 /// Runs the app until it ends.
 pub(crate) fn run(paths: Vec<PathBuf>, started: Instant) -> Result<(), Box<dyn std::error::Error>> {
-    start_log();
-    let directory = data_directory()?;
-    std::fs::create_dir_all(&directory)?;
+    let environment = Environment::read()?;
+    slipway_http::start_log(&environment.places, std::env::var("SLIPWAY_LOG").ok().as_deref())?;
+    let directory = environment.places.data_dir.clone();
     let set = |name: &str, value: &str| std::env::var(name).is_ok_and(|v| v == value);
     let desktop = Desktop {
         test: set("SLIPWAY_TEST", "1") || set("TAURI_WEBVIEW_AUTOMATION", "true"),
@@ -98,6 +106,7 @@ pub(crate) fn run(paths: Vec<PathBuf>, started: Instant) -> Result<(), Box<dyn s
         streams: Streams::default(),
         started,
         paths: Mutex::new(paths),
+        samples: environment.samples_dir.clone(),
         directory,
     };
     let app = tauri::Builder::default()
@@ -111,6 +120,7 @@ pub(crate) fn run(paths: Vec<PathBuf>, started: Instant) -> Result<(), Box<dyn s
         .invoke_handler(bridge::handle)
         .setup(|app| {
             window::open_main(app.handle())?;
+            tauri::async_runtime::spawn(owner::run(app.handle().clone(), environment));
             shutdown::follow_signals(app.handle());
             Ok(())
         })
@@ -147,21 +157,4 @@ fn second_launch(app: &AppHandle, words: Vec<String>, from: &str) {
             tell(app, window::MAIN, &DesktopEvent::Open { paths });
         }
     }
-}
-
-/// To standard error, what `SLIPWAY_LOG` says; warnings without it.
-fn start_log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("SLIPWAY_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-}
-
-/// `SLIPWAY_DATA_DIR`, or the system's place for an app's data.
-fn data_directory() -> Result<PathBuf, Box<dyn std::error::Error>> {
-    if let Some(directory) = std::env::var_os("SLIPWAY_DATA_DIR").filter(|d| !d.is_empty()) {
-        return Ok(std::path::absolute(directory)?);
-    }
-    let dirs = directories::ProjectDirs::from("dev", "slipway", "slipway")
-        .ok_or("this user has no home directory; set SLIPWAY_DATA_DIR")?;
-    Ok(dirs.data_local_dir().to_owned())
 }

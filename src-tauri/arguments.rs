@@ -16,7 +16,7 @@ Opens Slipway. Each PATH, a zip or a folder, starts deploying at once.
 
 Environment:
   SLIPWAY_DATA_DIR  where Slipway keeps everything it keeps
-  SLIPWAY_LOG       what is logged to standard error, such as `debug` or `slipway_engine=trace`
+  SLIPWAY_LOG       what goes into the log in that folder, such as `debug` or `slipway_engine=trace`
 ";
 
 /// What to do.

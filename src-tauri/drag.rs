@@ -1,12 +1,12 @@
-//! Files dragged over the window. Each webview reports for itself; the interface hears of one drag over the whole
-//! window, in its coordinates. Only files count: dragged text and links are nobody's business here.
+//! Files dragged over the window. Each webview reports for itself; the interface hears of it in the window's
+//! coordinates, and takes a leave followed by an enter as the move between two webviews that it is. Only files count:
+//! dragged text and links are nobody's business here.
 
 use serde::Serialize;
 use std::{
     collections::HashMap,
     path::PathBuf,
     sync::{Mutex, PoisonError},
-    time::Duration,
 };
 use tauri::{AppHandle, Manager};
 
@@ -49,10 +49,6 @@ pub(crate) enum Report {
     Drop(Vec<PathBuf>, f64, f64),
 }
 
-/// Moving between two webviews is a leave and an enter; when the interface covers the preview while files are over it,
-/// even without a move. A leave counts when no enter follows in this time.
-const SETTLE: Duration = Duration::from_millis(150);
-
 /// The drags over every window.
 #[derive(Default)]
 pub(crate) struct Drags {
@@ -62,7 +58,6 @@ pub(crate) struct Drags {
 #[derive(Default)]
 struct Drag {
     inside: bool,
-    turn: u64,
     paths: Vec<String>,
 }
 
@@ -77,16 +72,13 @@ pub(crate) fn report(app: &AppHandle, window: &str, over: Over, report: Report) 
             if paths.is_empty() {
                 return;
             }
-            drag.turn += 1;
-            let phase = if drag.inside && drag.paths == paths { Phase::Over } else { Phase::Enter };
             drag.inside = true;
             drag.paths = paths;
-            (phase, x, y)
+            (Phase::Enter, x, y)
         }
         Report::Over(x, y) if drag.inside => (Phase::Over, x, y),
         Report::Drop(paths, x, y) => {
             let paths = files(paths);
-            drag.turn += 1;
             drag.inside = false;
             drag.paths = Vec::new();
             let event = DesktopEvent::Drag { phase: Phase::Drop, paths, over, x, y };
@@ -95,33 +87,15 @@ pub(crate) fn report(app: &AppHandle, window: &str, over: Over, report: Report) 
             return;
         }
         Report::Leave if drag.inside => {
-            drag.turn += 1;
-            settle(app, window, over, drag.turn);
-            return;
+            drag.inside = false;
+            drag.paths = Vec::new();
+            (Phase::Leave, 0.0, 0.0)
         }
         Report::Over(..) | Report::Leave => return,
     };
     let event = DesktopEvent::Drag { phase, paths: drag.paths.clone(), over, x, y };
     drop(windows);
     tell(app, window, &event);
-}
-
-/// Tells of the leave unless something happened since `turn`.
-fn settle(app: &AppHandle, window: &str, over: Over, turn: u64) {
-    let (app, window) = (app.clone(), window.to_owned());
-    tauri::async_runtime::spawn(async move {
-        tokio::time::sleep(SETTLE).await;
-        {
-            let drags = app.state::<Drags>();
-            let mut windows = drags.windows.lock().unwrap_or_else(PoisonError::into_inner);
-            match windows.get_mut(&window) {
-                Some(drag) if drag.turn == turn => drag.inside = false,
-                _ => return,
-            }
-        }
-        let event = DesktopEvent::Drag { phase: Phase::Leave, paths: Vec::new(), over, x: 0.0, y: 0.0 };
-        tell(&app, &window, &event);
-    });
 }
 
 /// The absolute paths among what was dragged, at most a hundred.

@@ -1,27 +1,17 @@
-//! The one way the app ends: streams first, then the engine in its own order, then the windows. Reached by the close
-//! button, the tray, and the signals that ask a program to end; a second ask does not wait for an answer.
+//! The one way the app ends: windows out of sight, streams, then the engine in its own order. Reached by the close
+//! button, the tray, the signals that ask a program to end, and another owner; a second ask does not wait for an answer.
 
-use slipway_wire::{Nothing, Settings, Workspace, WorkspaceRef, WorkspaceState};
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
+use std::sync::atomic::{AtomicBool, Ordering};
 use tauri::{AppHandle, Manager};
 
 use crate::{
     app::Desktop,
     bridge::{
         events::{DesktopEvent, tell},
-        owner::Product,
         streams,
     },
     window,
 };
-
-/// How long the engine may take to end in order.
-const ENGINE: Duration = Duration::from_secs(8);
-/// How long stopping the workspaces may take.
-const STOPPING: Duration = Duration::from_secs(20);
 
 /// How far ending is.
 #[derive(Default)]
@@ -58,49 +48,13 @@ pub(crate) fn begin(app: &AppHandle, keep: Option<bool>) {
     streams::close_all(app);
     let app = app.clone();
     tauri::async_runtime::spawn(async move {
-        if let Some(product) = app.state::<Desktop>().owner.open() {
-            if tokio::time::timeout(STOPPING, stop_workspaces(&*product, keep)).await.is_err() {
-                tracing::warn!("workspaces were still stopping; the next start sees to them");
-            }
-            product.shutdown(ENGINE).await;
-        }
+        app.state::<Desktop>().owner.end(keep).await;
         app.state::<Shutdown>().done.store(true, Ordering::Release);
         app.exit(0);
     });
 }
 
-async fn call<T: serde::de::DeserializeOwned>(
-    product: &dyn Product,
-    name: &str,
-    body: &impl serde::Serialize,
-) -> Option<T> {
-    let body = serde_json::to_vec(body).ok()?;
-    match product.dispatch(name.to_owned(), body).await {
-        Ok(reply) => serde_json::from_slice(&reply).ok(),
-        Err(problem) => {
-            tracing::warn!(%problem, name, "while ending");
-            None
-        }
-    }
-}
-
-async fn stop_workspaces(product: &dyn Product, keep: Option<bool>) {
-    let keep = match keep {
-        Some(keep) => keep,
-        None => call::<Settings>(product, "settings.get", &Nothing {}).await.is_none_or(|s| s.keep_on_close),
-    };
-    if keep {
-        return;
-    }
-    let list: Vec<Workspace> = call(product, "workspace.list", &Nothing {}).await.unwrap_or_default();
-    let live = |w: &Workspace| matches!(w.state, WorkspaceState::Running | WorkspaceState::Creating);
-    let stops = list.into_iter().filter(live).map(|workspace| async move {
-        call::<Workspace>(product, "workspace.stop", &WorkspaceRef { id: workspace.id }).await;
-    });
-    futures_util::future::join_all(stops).await;
-}
-
-/// Ends the app in order when the system or a terminal asks for it. Workspaces go on: nobody was asked.
+/// Ends the app in order when the system or a terminal asks for it.
 #[cfg(unix)]
 pub(crate) fn follow_signals(app: &AppHandle) {
     use tokio::signal::unix::{SignalKind, signal};
@@ -117,7 +71,7 @@ pub(crate) fn follow_signals(app: &AppHandle) {
             _ = int.recv() => (),
             _ = hup.recv() => (),
         }
-        begin(&app, Some(true));
+        begin(&app, None);
     });
 }
 

@@ -1,7 +1,7 @@
 //! The tray: running workspaces, the window, quit. A system without one goes without; nothing else depends on it.
 
 use futures_util::StreamExt;
-use slipway_wire::{Event, EventBody, Workspace, WorkspaceId, WorkspaceState};
+use slipway_wire::{Api, Event, EventBody, Nothing, Workspace, WorkspaceId, WorkspaceState};
 use std::{collections::BTreeMap, str::FromStr, sync::Once};
 use tauri::{
     AppHandle, Manager,
@@ -95,15 +95,13 @@ fn menu(app: &AppHandle, running: &Running) -> tauri::Result<Menu<tauri::Wry>> {
 
 /// Keeps the list of running workspaces true.
 async fn follow(app: AppHandle) {
-    let Ok(product) = app.state::<Desktop>().owner.product().await else { return };
-    let mut events = product.events(None);
+    let Ok(engine) = app.state::<Desktop>().owner.engine().await else { return };
+    let mut events = engine.events(None);
     let mut running = Running::new();
     let mut stale = true;
     loop {
         if stale {
-            let reply = product.dispatch("workspace.list".into(), b"{}".to_vec()).await;
-            let list: Vec<Workspace> =
-                reply.ok().and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
+            let list = engine.workspace_list(Nothing {}).await.unwrap_or_default();
             running = list.into_iter().filter(runs).map(|w| (w.id, w.name)).collect();
             show(&app, &running);
             stale = false;

@@ -2,7 +2,8 @@
 //! batches when it floods; the interface acknowledges what it has drawn, and without that nothing more is read.
 
 use bytes::{Bytes, BytesMut};
-use slipway_wire::{Frame, FrameKind};
+use slipway_engine::AttachInput;
+use slipway_wire::{Code, Frame, FrameKind, Problem};
 use std::time::Duration;
 use tauri::{
     Wry,
@@ -12,8 +13,6 @@ use tokio::{
     sync::{Semaphore, mpsc},
     time::Instant,
 };
-
-use super::owner::Input;
 
 /// Bytes of output that may be unacknowledged.
 const WINDOW: usize = 1 << 20;
@@ -68,6 +67,15 @@ impl Message {
         self.bytes.is_empty()
             || self.channel.send(InvokeResponseBody::Raw(self.bytes.split().to_vec())).is_ok()
     }
+
+    /// Says that output ended although the process did not: the interface attaches again where it was.
+    fn lose(&self) {
+        let problem = Problem::new(Code::AgentLost, "The connection to the program was lost.");
+        if let Ok(text) = super::json(&serde_json::json!({ "lost": problem })) {
+            // Nobody listens any more when this fails.
+            let _ = self.channel.send(InvokeResponseBody::Json(text));
+        }
+    }
 }
 
 /// Cuts a frame into pieces that fit the window; the other kinds stay whole.
@@ -95,6 +103,7 @@ pub(super) async fn pump_output(
 ) {
     let long_ago = Instant::now().checked_sub(QUIET).unwrap_or_else(Instant::now);
     let mut message = Message { bytes: BytesMut::new(), channel, last: long_ago };
+    let mut ended = false;
     loop {
         let next = if message.bytes.is_empty() {
             output.recv().await
@@ -107,8 +116,12 @@ pub(super) async fn pump_output(
         };
         let Some(frame) = next else {
             message.send();
+            if !ended {
+                message.lose();
+            }
             return;
         };
+        ended |= frame.kind == FrameKind::Exit;
         for piece in pieces(frame) {
             let drawn = matches!(piece.kind, FrameKind::Terminal | FrameKind::Stdout | FrameKind::Stderr);
             if drawn && !credit.take_now(piece.payload.len()) {
@@ -130,7 +143,7 @@ pub(super) async fn pump_output(
 
 /// Input, in order, each piece answered when the process has taken it.
 pub(super) async fn pump_input(
-    mut input: Box<dyn Input>,
+    input: AttachInput,
     mut waiting: mpsc::Receiver<(Bytes, InvokeResolver<Wry>)>,
 ) {
     while let Some((bytes, resolver)) = waiting.recv().await {

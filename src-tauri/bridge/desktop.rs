@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use super::unreadable;
 use crate::{
-    app::{Desktop, SAMPLES},
+    app::Desktop,
     outside,
     preview::{Act, Place, guard::Site, pane},
     shutdown, tray,
@@ -180,7 +180,7 @@ fn start(app: &AppHandle, window: &str) -> Value {
     let open = if window == window::MAIN { desktop.take_paths() } else { Vec::new() };
     json!({
         "open": open,
-        "samples": SAMPLES,
+        "samples": desktop.samples(),
         "os": match std::env::consts::OS { "macos" => "macos", "windows" => "windows", _ => "linux" },
         "version": env!("CARGO_PKG_VERSION"),
         "test": desktop.test,
@@ -201,7 +201,7 @@ async fn load(app: &AppHandle, window: String, Address { url }: Address) -> Resu
     let to = if url == "about:blank" {
         None
     } else {
-        let gateway = app.state::<Desktop>().owner.product().await?.gateway();
+        let gateway = app.state::<Desktop>().owner.engine().await?.gateway().port();
         let url = Url::parse(&url).map_err(|_| refused())?;
         let site = Site::of(&url, gateway).ok_or_else(refused)?;
         Some((url, site))

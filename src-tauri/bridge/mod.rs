@@ -10,7 +10,7 @@ pub(crate) mod streams;
 
 use serde::Deserialize;
 use serde_json::Value;
-use slipway_wire::{Code, Problem};
+use slipway_wire::{Code, Problem, dispatch};
 use tauri::{
     Manager, Webview, Wry,
     ipc::{Invoke, InvokeBody, InvokeResolver, Response},
@@ -85,12 +85,12 @@ async fn answer(webview: Webview, call: Call) -> Result<Response, Problem> {
             streams::answer(&webview, name, call.body, call.channel).await?
         }
         name => {
-            let product = webview.state::<Desktop>().owner.product().await?;
+            let engine = webview.state::<Desktop>().owner.engine().await?;
             let body = match call.body {
                 Value::Null => Vec::new(),
                 body => serde_json::to_vec(&body).map_err(|e| unreadable(&e))?,
             };
-            let reply = product.dispatch(name.to_owned(), body).await?;
+            let reply = dispatch(&engine, name, &body).await?;
             String::from_utf8(reply)
                 .map_err(|_| Problem::new(Code::Internal, "The engine's reply is not text."))?
         }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use serde::Deserialize;
 use serde_json::Value;
+use slipway_engine::EventStream;
 use slipway_wire::{Code, Event, Problem, ProcessId, ProcessRef, WorkspaceId};
 use std::{
     collections::HashMap,
@@ -73,14 +74,14 @@ pub(crate) fn close_all(app: &AppHandle) {
     lock(app).streams.clear();
 }
 
-fn open(webview: &Webview, stream: impl FnOnce(u32) -> Stream) -> Result<String, Problem> {
+fn open(webview: &Webview, stream: Stream) -> Result<String, Problem> {
     let mut open = lock(webview.app_handle());
     if open.streams.len() >= MOST {
         return Err(Problem::new(Code::Limit, format!("More than {MOST} streams are open.")));
     }
     open.last = open.last.wrapping_add(1);
     let number = open.last;
-    open.streams.insert(number, stream(number));
+    open.streams.insert(number, stream);
     json(&serde_json::json!({ "stream": number }))
 }
 
@@ -128,32 +129,38 @@ pub(super) async fn answer(
     match name {
         "stream.events" => {
             let (Events { since }, channel) = (read(&body)?, channel()?);
-            let events = webview.state::<Desktop>().owner.product().await?.events(since);
-            open(webview, |_| Stream {
-                ui: ui(),
-                tasks: vec![tauri::async_runtime::spawn(pump_events(events, channel))],
-                credit: None,
-                input: None,
-            })
+            let events = webview.state::<Desktop>().owner.engine().await?.events(since);
+            open(
+                webview,
+                Stream {
+                    ui: ui(),
+                    tasks: vec![tauri::async_runtime::spawn(pump_events(events, channel))],
+                    credit: None,
+                    input: None,
+                },
+            )
         }
         "stream.attach" => {
             let (Attach { id, process, offset }, channel) = (read(&body)?, channel()?);
-            let product = webview.state::<Desktop>().owner.product().await?;
-            let attached = product.attach(ProcessRef { id, process }, offset).await?;
+            let engine = webview.state::<Desktop>().owner.engine().await?;
+            let attached = engine.attach(&ProcessRef { id, process }, offset, true).await?;
             let (credit, (input, waiting)) = (Arc::new(Credit::default()), mpsc::channel(WAITING_INPUT));
-            open(webview, |_| Stream {
-                ui: ui(),
-                tasks: vec![
-                    tauri::async_runtime::spawn(attach::pump_output(
-                        attached.output,
-                        credit.clone(),
-                        channel,
-                    )),
-                    tauri::async_runtime::spawn(attach::pump_input(attached.input, waiting)),
-                ],
-                credit: Some(credit),
-                input: Some(input),
-            })
+            open(
+                webview,
+                Stream {
+                    ui: ui(),
+                    tasks: vec![
+                        tauri::async_runtime::spawn(attach::pump_output(
+                            attached.output,
+                            credit.clone(),
+                            channel,
+                        )),
+                        tauri::async_runtime::spawn(attach::pump_input(attached.input, waiting)),
+                    ],
+                    credit: Some(credit),
+                    input: Some(input),
+                },
+            )
         }
         "stream.ack" => {
             let Ack { stream, bytes } = read(&body)?;
@@ -171,7 +178,7 @@ pub(super) async fn answer(
         }
         "stream.desktop" => {
             events::listen(webview.app_handle(), &window_of(webview.label()), channel()?);
-            Ok("null".into())
+            open(webview, Stream { ui: ui(), tasks: Vec::new(), credit: None, input: None })
         }
         _ => Err(Problem::new(Code::NotFound, format!("There is no command {name:?}."))),
     }
@@ -211,10 +218,7 @@ pub(super) fn input(webview: &Webview, number: u32, bytes: Vec<u8>, resolver: In
 }
 
 /// At most one message per frame; what comes meanwhile goes together.
-async fn pump_events(
-    mut events: futures_util::stream::BoxStream<'static, Event>,
-    channel: Channel<InvokeResponseBody>,
-) {
+async fn pump_events(mut events: EventStream, channel: Channel<InvokeResponseBody>) {
     let mut batch = Vec::new();
     while let Some(event) = events.next().await {
         batch.push(event);

@@ -65,8 +65,11 @@ impl App {
             let folder = failures()?;
             app.display.photograph(&folder.join(format!("{name}.png"))).await?;
             fs::copy(&log, folder.join(format!("{name}.log")))?;
+            // Present unless the app ended before it could write one.
+            let own = fs::read(data.join("slipway.log")).unwrap_or_default();
+            fs::write(folder.join(format!("{name}.slipway.log")), own)?;
         }
-        let ended = app.end().await;
+        let (_scratch, ended) = app.end().await;
         let removed = containers::remove_all(&data).await;
         outcome.with_context(|| format!("see target/e2e-failures/{name}.png and .log"))?;
         ended?;
@@ -111,10 +114,7 @@ impl App {
 
     /// The app's own process.
     pub fn pid(&self) -> Result<u32> {
-        let driver = self.driver.id().context("WebDriver has ended")?;
-        let family = crate::process::family(driver);
-        let app = family.iter().find(|p| "slipway-desktop".starts_with(&p.name) && p.pid != driver);
-        Ok(app.context("the app is not under WebDriver")?.pid)
+        app_under(&self.driver)
     }
 
     /// Looks into the interface.
@@ -190,19 +190,32 @@ impl App {
         self.display.drag_file(file, (left + x, top + y)).await
     }
 
-    async fn end(mut self) -> Result<()> {
-        // The session's end ends the app in its own order; the driver goes after it.
-        let app = self.pid();
-        let closed = self.client.clone().close().await;
-        if let Ok(pid) = app {
-            wait_until("the app's end", Duration::from_secs(30), async || {
-                Ok((!Path::new(&format!("/proc/{pid}")).exists()).then_some(()))
+    /// Ends the app as a system does, then the driver, which would kill it. The data directory stays for what is left
+    /// to do.
+    async fn end(self) -> (TempDir, Result<()>) {
+        let Self { scratch, mut driver, display, .. } = self;
+        let ended = async {
+            let pid = app_under(&driver)?;
+            let status = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
+            anyhow::ensure!(status.success(), "the app had ended by itself");
+            wait_until("the app's end in its own order", Duration::from_mins(1), async || {
+                Ok((!Path::new(&format!("/proc/{pid}")).exists() || app_under(&driver).is_err())
+                    .then_some(()))
             })
-            .await?;
-        }
-        self.driver.kill().await?;
-        closed.context("ending the session")
+            .await
+        };
+        let ended = ended.await;
+        let killed = driver.kill().await.context("ending WebDriver");
+        drop(display);
+        (scratch, ended.and(killed))
     }
+}
+
+fn app_under(driver: &Child) -> Result<u32> {
+    let driver = driver.id().context("WebDriver has ended")?;
+    let family = crate::process::family(driver);
+    let app = family.iter().find(|p| "slipway-desktop".starts_with(&p.name) && p.pid != driver);
+    Ok(app.context("the app is not under WebDriver")?.pid)
 }
 
 fn free_port() -> Result<u16> {

@@ -5,9 +5,11 @@ pub mod app;
 pub mod containers;
 pub mod deadline;
 pub mod display;
+pub mod fixtures;
 pub mod engine;
 pub mod process;
 pub mod project;
+pub mod socket_proxy;
 
 pub use deadline::wait_until;
 
