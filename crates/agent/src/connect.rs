@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixStream};
 
+use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::pipe::SpliceFlags;
 
@@ -39,21 +40,32 @@ pub(crate) fn run(socket: &[u8]) -> io::Result<()> {
 }
 
 /// Moves everything from `from` to `to`, inside the kernel where either is a pipe.
+///
+/// Never blocks inside a splice: the kernel holds the pipe's lock then, and whoever is at its other end would hang with
+/// us (a reader of ours until the next byte comes, with the one before it in its hands).
 fn copy(from: OwnedFd, to: OwnedFd) -> io::Result<()> {
     for end in [&from, &to] {
         // Only pipes have a size, and an administrator may have lowered the limit; it works with any.
         let _ = rustix::pipe::fcntl_setpipe_size(end, PIPE_BYTES);
     }
     loop {
-        match rustix::pipe::splice(from.as_fd(), None, to.as_fd(), None, PIPE_BYTES, SpliceFlags::MOVE) {
+        wait(&from, PollFlags::IN)?;
+        let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
+        match rustix::pipe::splice(from.as_fd(), None, to.as_fd(), None, PIPE_BYTES, flags) {
             Ok(0) => return Ok(()),
             Ok(_) | Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => wait(&to, PollFlags::OUT)?,
             // Neither end is a pipe, or one is a kind of file that splice does not know.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::AGAIN) => {
-                return copy_through_memory(from.into(), to.into());
-            }
+            Err(Errno::INVAL | Errno::NOSYS) => return copy_through_memory(from.into(), to.into()),
             Err(error) => return Err(error.into()),
         }
+    }
+}
+
+fn wait(fd: &OwnedFd, event: PollFlags) -> io::Result<()> {
+    match rustix::event::poll(&mut [PollFd::new(fd, event)], None) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 

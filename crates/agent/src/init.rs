@@ -8,6 +8,7 @@ use rustix::process::DumpableBehavior;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::InitOptions;
+use crate::egress::{self, Gate};
 use crate::listener;
 use crate::process::Processes;
 use crate::reaper::Reaper;
@@ -39,7 +40,24 @@ async fn serve(options: &InitOptions) -> io::Result<()> {
     let reaper = Arc::new(Reaper::default());
     let processes = Arc::new(Processes::new(&boot_id[..8], Arc::clone(&reaper)));
     let socket = listener::bind(&options.socket)?;
-    let service = Service::new(boot_id, Arc::clone(&processes), options.egress_port);
+    let gate = Gate::new();
+    let egress_port = match egress::bind(options.egress_port).await {
+        Ok(proxy) => {
+            let port = proxy.local_addr()?.port();
+            tokio::spawn(egress::serve(proxy, Arc::clone(&gate)));
+            port
+        }
+        // Without it programs have no way out, but everything else works: 0 tells the engine.
+        Err(error) => {
+            crate::complain(&format!(
+                "slipway-agent: no outgoing proxy on port {}: {error}
+",
+                options.egress_port
+            ));
+            0
+        }
+    };
+    let service = Service::new(boot_id, Arc::clone(&processes), gate, egress_port);
     tokio::spawn(listener::serve(socket, service));
     let reaping = tokio::spawn(async move {
         reaper.reap();

@@ -4,6 +4,7 @@
 mod arguments;
 mod connect;
 mod dial;
+mod egress;
 mod files;
 mod init;
 mod listener;
@@ -15,6 +16,7 @@ mod relay;
 mod service;
 mod sys;
 mod unpack;
+mod usage;
 mod website;
 
 use std::io::Write as _;
@@ -26,7 +28,7 @@ fn main() -> ExitCode {
     let outcome = match arguments::parse(std::env::args_os().skip(1)) {
         Ok(Invocation::Init(options)) => init::run(&options),
         Ok(Invocation::Connect { socket }) => connect::run(&socket),
-        Ok(Invocation::Static(options)) => website::run(options),
+        Ok(Invocation::Static(options)) => website::run(&options),
         Ok(Invocation::Version) => say(concat!(env!("CARGO_PKG_VERSION"), "\n")),
         Ok(Invocation::Help) => say(arguments::USAGE),
         Err(wrong) => {

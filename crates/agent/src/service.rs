@@ -11,15 +11,18 @@ use slipway_agent_api::{MAX_CHUNK, PROTOCOL};
 use tokio::task::AbortHandle;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::egress::Gate;
 use crate::process::{Event, Process, ProcessError, Processes, Reader, StartError};
 use crate::unpack::Unpacker;
-use crate::{dial, ports, relay};
+use crate::{dial, egress, files, ports, relay, usage};
 
 /// What all calls share.
 pub(crate) struct Service {
     boot_id: String,
     processes: Arc<Processes>,
     unpacker: Unpacker,
+    gate: Arc<Gate>,
+    /// Where the outgoing proxy listens; 0 when it does not.
     egress_port: u16,
 }
 
@@ -28,8 +31,8 @@ type Reply<T> = Result<Response<T>, Status>;
 
 impl Service {
     /// The service of one agent.
-    pub(crate) fn new(boot_id: String, processes: Arc<Processes>, egress_port: u16) -> Self {
-        Self { boot_id, processes, unpacker: Unpacker::new(), egress_port }
+    pub(crate) fn new(boot_id: String, processes: Arc<Processes>, gate: Arc<Gate>, egress_port: u16) -> Self {
+        Self { boot_id, processes, unpacker: Unpacker::new(), gate, egress_port }
     }
 }
 
@@ -86,7 +89,10 @@ impl Agent for Service {
         let request = request.into_inner();
         let size = request.size.ok_or_else(|| Status::invalid_argument("a size is missing"))?;
         let process = self.processes.get(&request.process)?;
-        process.input.resize(size).map_err(|e| Status::failed_precondition(format!("the size cannot be changed: {e}")))?;
+        process
+            .input
+            .resize(size)
+            .map_err(|e| Status::failed_precondition(format!("the size cannot be changed: {e}")))?;
         Ok(Response::new(v1::ResizeReply {}))
     }
 
@@ -122,49 +128,62 @@ impl Agent for Service {
 
     type EgressStream = Replies<v1::EgressConnection>;
     async fn egress(&self, _: Request<v1::EgressRequest>) -> Reply<Self::EgressStream> {
-        Err(Status::unimplemented(""))
+        Ok(Response::new(Box::pin(self.gate.announcements())))
     }
 
     type EgressAnswerStream = Replies<v1::EgressAnswerReply>;
     async fn egress_answer(
         &self,
-        _: Request<Streaming<v1::EgressAnswerRequest>>,
+        request: Request<Streaming<v1::EgressAnswerRequest>>,
     ) -> Reply<Self::EgressAnswerStream> {
-        Err(Status::unimplemented(""))
+        let mut calls = request.into_inner();
+        let verdict = egress::verdict(&mut calls).await?;
+        Ok(Response::new(Box::pin(self.gate.answer(&verdict, calls)?)))
     }
 
-    async fn stat(&self, _: Request<v1::StatRequest>) -> Reply<v1::StatReply> {
-        Err(Status::unimplemented(""))
+    async fn stat(&self, request: Request<v1::StatRequest>) -> Reply<v1::StatReply> {
+        let request = request.into_inner();
+        let info = files::stat(files::absolute(&request.path)?, request.follow).await?;
+        Ok(Response::new(v1::StatReply { info: Some(info) }))
     }
 
     type ReadStream = Replies<v1::ReadReply>;
-    async fn read(&self, _: Request<v1::ReadRequest>) -> Reply<Self::ReadStream> {
-        Err(Status::unimplemented(""))
+    async fn read(&self, request: Request<v1::ReadRequest>) -> Reply<Self::ReadStream> {
+        Ok(Response::new(Box::pin(files::read(request.into_inner()).await?)))
     }
 
-    async fn write(&self, _: Request<Streaming<v1::WriteRequest>>) -> Reply<v1::WriteReply> {
-        Err(Status::unimplemented(""))
+    async fn write(&self, request: Request<Streaming<v1::WriteRequest>>) -> Reply<v1::WriteReply> {
+        let info = files::write(request.into_inner()).await?;
+        Ok(Response::new(v1::WriteReply { info: Some(info) }))
     }
 
     type ListStream = Replies<v1::ListReply>;
-    async fn list(&self, _: Request<v1::ListRequest>) -> Reply<Self::ListStream> {
-        Err(Status::unimplemented(""))
+    async fn list(&self, request: Request<v1::ListRequest>) -> Reply<Self::ListStream> {
+        let path = files::absolute(&request.into_inner().path)?;
+        Ok(Response::new(Box::pin(files::list(path).await?)))
     }
 
-    async fn remove(&self, _: Request<v1::RemoveRequest>) -> Reply<v1::RemoveReply> {
-        Err(Status::unimplemented(""))
+    async fn remove(&self, request: Request<v1::RemoveRequest>) -> Reply<v1::RemoveReply> {
+        let request = request.into_inner();
+        files::remove(files::absolute(&request.path)?, request.recursive).await?;
+        Ok(Response::new(v1::RemoveReply {}))
     }
 
-    async fn rename(&self, _: Request<v1::RenameRequest>) -> Reply<v1::RenameReply> {
-        Err(Status::unimplemented(""))
+    async fn rename(&self, request: Request<v1::RenameRequest>) -> Reply<v1::RenameReply> {
+        let request = request.into_inner();
+        files::rename(files::absolute(&request.from)?, files::absolute(&request.to)?, request.replace)
+            .await?;
+        Ok(Response::new(v1::RenameReply {}))
     }
 
-    async fn mkdir(&self, _: Request<v1::MkdirRequest>) -> Reply<v1::MkdirReply> {
-        Err(Status::unimplemented(""))
+    async fn mkdir(&self, request: Request<v1::MkdirRequest>) -> Reply<v1::MkdirReply> {
+        let request = request.into_inner();
+        files::make(files::absolute(&request.path)?, request.parents).await?;
+        Ok(Response::new(v1::MkdirReply {}))
     }
 
     async fn usage(&self, _: Request<v1::UsageRequest>) -> Reply<v1::UsageReply> {
-        Err(Status::unimplemented(""))
+        Ok(Response::new(usage::read()))
     }
 }
 

@@ -1,12 +1,20 @@
 //! Files in the container: paths come in as raw bytes and are only checked for form, since the agent has no more rights
 //! than the code beside it. All file work runs on blocking threads, one step at a time, so that no slow caller holds one.
 
+mod content;
+mod entry;
+mod tree;
+
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
 
 use tonic::{Code, Status};
+
+pub(crate) use self::content::{read, write};
+pub(crate) use self::entry::{list, stat};
+pub(crate) use self::tree::{make, remove, rename};
 
 /// The kernel's own bound on one path, in bytes.
 const PATH_BYTES: usize = 4095;

@@ -62,7 +62,7 @@ mod tests {
 
     use super::*;
 
-    /// Captured on Debian 12 with Vite on 127.0.0.1:5173, a server on 0.0.0.0:8000, one connection and one TIME_WAIT.
+    /// Captured on Debian 12 with Vite on 127.0.0.1:5173, a server on 0.0.0.0:8000, one connection and one in `TIME_WAIT`.
     const TCP: &str = "\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0100007F:1435 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 81922 1 0000000000000000 100 0 0 10 0

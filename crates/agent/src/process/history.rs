@@ -16,9 +16,18 @@ pub(crate) const RING_BYTES: usize = 4 * 1024 * 1024;
 /// and the ring begins later, rather than costing 16 bytes of book-keeping for every byte.
 const MARKS: usize = 32 * 1024;
 
+/// How much is kept.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    head: usize,
+    ring: usize,
+    marks: usize,
+}
+
 /// Output with its offsets.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct History {
+    limits: Limits,
     head: Vec<u8>,
     /// Where each run of one stream begins in the head, ascending.
     head_marks: Vec<(u64, Stream)>,
@@ -40,7 +49,19 @@ pub(crate) enum Piece {
     Gap { to: u64 },
 }
 
+impl Default for History {
+    fn default() -> Self {
+        Self::with(Limits { head: HEAD_BYTES, ring: RING_BYTES, marks: MARKS })
+    }
+}
+
 impl History {
+    fn with(limits: Limits) -> Self {
+        let (head, head_marks) = (Vec::new(), Vec::new());
+        let (ring, ring_marks) = (VecDeque::new(), VecDeque::new());
+        Self { limits, head, head_marks, head_full: false, ring, ring_marks, total: 0 }
+    }
+
     /// All bytes ever pushed.
     pub(crate) fn total(&self) -> u64 {
         self.total
@@ -54,7 +75,7 @@ impl History {
 
     /// Adds output, dropping the oldest that no longer fits between head and end.
     pub(crate) fn push(&mut self, stream: Stream, data: &[u8]) {
-        let room = if self.head_full { 0 } else { HEAD_BYTES - self.head.len() };
+        let room = if self.head_full { 0 } else { self.limits.head - self.head.len() };
         let (first, rest) = data.split_at(room.min(data.len()));
         if !first.is_empty() {
             self.push_head(stream, first);
@@ -70,7 +91,7 @@ impl History {
         }
         self.head.extend_from_slice(data);
         self.total += data.len() as u64;
-        self.head_full = self.head.len() == HEAD_BYTES || self.head_marks.len() >= MARKS;
+        self.head_full = self.head.len() == self.limits.head || self.head_marks.len() >= self.limits.marks;
     }
 
     fn push_ring(&mut self, stream: Stream, data: &[u8]) {
@@ -79,11 +100,11 @@ impl History {
         }
         self.total += data.len() as u64;
         // Only the last of a push that alone exceeds the ring can stay.
-        let data = &data[data.len().saturating_sub(RING_BYTES)..];
-        let excess = (self.ring.len() + data.len()).saturating_sub(RING_BYTES);
+        let data = &data[data.len().saturating_sub(self.limits.ring)..];
+        let excess = (self.ring.len() + data.len()).saturating_sub(self.limits.ring);
         self.ring.drain(..excess);
         self.ring.extend(data);
-        if self.ring_marks.len() > MARKS {
+        if self.ring_marks.len() > self.limits.marks {
             self.ring_marks.pop_front();
             let from = self.ring_marks.front().map_or(self.total, |(start, _)| *start);
             self.ring.drain(..from.saturating_sub(self.ring_start()) as usize);
@@ -132,12 +153,13 @@ mod tests {
 
     use super::*;
 
-    /// Everything from `offset` on: bytes with their offset and stream, and gaps.
-    fn read_all(
-        history: &History,
-        mut offset: u64,
-        limit: usize,
-    ) -> (Vec<(u64, Stream, u8)>, Vec<(u64, u64)>) {
+    const SMALL: Limits = Limits { head: 1000, ring: 4000, marks: 20 };
+
+    /// One byte as read back: where it stands, what stream it came from, and itself.
+    type Read = (u64, Stream, u8);
+
+    /// Everything from `offset` on, and the gaps in it.
+    fn read_all(history: &History, mut offset: u64, limit: usize) -> (Vec<Read>, Vec<(u64, u64)>) {
         let (mut bytes, mut gaps) = (Vec::new(), Vec::new());
         while let Some(piece) = history.at(offset, limit) {
             match piece {
@@ -163,58 +185,50 @@ mod tests {
 
     #[test]
     fn beginning_and_end_are_kept_and_the_middle_is_one_gap() {
-        let mut history = History::default();
-        let all = 3 * (HEAD_BYTES + RING_BYTES);
-        let mut pushed = 0;
-        while pushed < all {
-            let chunk = pattern(pushed as u64, 100_000.min(all - pushed));
-            history.push(Stream::Terminal, &chunk);
-            pushed += chunk.len();
+        let mut history = History::with(SMALL);
+        while history.total() < 15_000 {
+            history.push(Stream::Terminal, &pattern(history.total(), 60));
         }
-        let (bytes, gaps) = read_all(&history, 0, 256 * 1024);
-        assert_eq!(gaps, vec![(HEAD_BYTES as u64, (all - RING_BYTES) as u64)]);
-        assert_eq!(bytes.len(), HEAD_BYTES + RING_BYTES);
+        let (bytes, gaps) = read_all(&history, 0, 77);
+        assert_eq!(gaps, vec![(1000, 11_000)]);
+        assert_eq!(bytes.len(), 5000);
         assert!(bytes.iter().all(|(offset, _, byte)| *byte == (offset % 251) as u8));
     }
 
     #[test]
     fn one_push_larger_than_all_that_is_kept() {
-        let mut history = History::default();
-        history.push(Stream::Stdout, &pattern(0, HEAD_BYTES + 2 * RING_BYTES));
+        let mut history = History::with(SMALL);
+        history.push(Stream::Stdout, &pattern(0, 9000));
         let (bytes, gaps) = read_all(&history, 0, 1 << 20);
-        assert_eq!(gaps, vec![(HEAD_BYTES as u64, (HEAD_BYTES + RING_BYTES) as u64)]);
-        assert!(
-            bytes
-                .iter()
-                .all(|(offset, stream, byte)| *byte == (offset % 251) as u8 && *stream == Stream::Stdout)
-        );
+        assert_eq!(gaps, vec![(1000, 5000)]);
+        let right =
+            |(offset, stream, byte): &Read| *byte == (offset % 251) as u8 && *stream == Stream::Stdout;
+        assert!(bytes.iter().all(right));
     }
 
     #[test]
     fn streams_that_alternate_by_the_byte_cost_bounded_memory() {
         let mut history = History::default();
-        for i in 0..(HEAD_BYTES as u64) {
-            history.push(if i % 2 == 0 { Stream::Stdout } else { Stream::Stderr }, &[(i % 251) as u8]);
+        let take_turns = |i: u64| if i.is_multiple_of(2) { Stream::Stdout } else { Stream::Stderr };
+        for i in 0..(4 * MARKS as u64) {
+            history.push(take_turns(i), &[(i % 251) as u8]);
         }
         assert!(history.head_marks.len() <= MARKS && history.ring_marks.len() <= MARKS);
         assert!(history.kept() < 4 * 1024 * 1024, "{}", history.kept());
         let (bytes, gaps) = read_all(&history, 0, 4096);
         assert_eq!(gaps.len(), 1);
         assert_eq!(bytes.len(), 2 * MARKS);
-        for (offset, stream, byte) in bytes {
-            assert_eq!(byte, (offset % 251) as u8);
-            assert_eq!(stream, if offset % 2 == 0 { Stream::Stdout } else { Stream::Stderr });
-        }
+        assert!(bytes.into_iter().all(|read| read == (read.0, take_turns(read.0), (read.0 % 251) as u8)));
     }
 
     proptest! {
         #[test]
         fn small_histories_read_back_exactly(
-            pushes in proptest::collection::vec((0..3_i32, 0..400_usize), 0..60),
+            pushes in proptest::collection::vec((0..3_i32, 0..400_usize), 0..20),
             from in 0..2_000_u64,
             limit in 1..500_usize,
         ) {
-            let mut history = History::default();
+            let mut history = History::with(Limits { head: 100_000, ..SMALL });
             let mut expected = Vec::new();
             for (stream, length) in pushes {
                 let stream = Stream::try_from(stream).expect("0..3");
@@ -231,19 +245,19 @@ mod tests {
 
         #[test]
         fn large_histories_never_lie(
-            pushes in proptest::collection::vec((0..2_i32, 1..900_000_usize), 1..24),
-            from in 0..12_000_000_u64,
+            pushes in proptest::collection::vec((0..2_i32, 1..900_usize), 1..60),
+            from in 0..12_000_u64,
         ) {
-            let mut history = History::default();
+            let mut history = History::with(SMALL);
             let mut runs = Vec::new();
             for (stream, length) in pushes {
                 let stream = Stream::try_from(stream).expect("0..2");
                 runs.push((history.total(), stream));
                 history.push(stream, &pattern(history.total(), length));
             }
-            let (bytes, gaps) = read_all(&history, from.min(history.total()), 256 * 1024);
+            let (bytes, gaps) = read_all(&history, from.min(history.total()), 200);
             prop_assert!(gaps.len() <= 1);
-            prop_assert!(history.ring.len() <= RING_BYTES && history.head.len() <= HEAD_BYTES);
+            prop_assert!(history.ring.len() <= SMALL.ring && history.head.len() <= SMALL.head);
             for (offset, stream, byte) in bytes {
                 let run = runs.partition_point(|(start, _)| *start <= offset) - 1;
                 prop_assert_eq!((stream, byte), (runs[run].1, (offset % 251) as u8));
