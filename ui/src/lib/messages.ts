@@ -482,7 +482,8 @@ export const t = {
 
   closing: {
     title: 'Close Slipway?',
-    text: (n: number) => `${plural(n, 'workspace runs', 'workspaces run')}.`,
+    text: (n: number) =>
+      `${plural(n, 'workspace runs', 'workspaces run')}. They can go on without the window; what you choose is kept in the settings.`,
     keep: 'Keep running',
     stop: 'Stop them',
   },

@@ -16,7 +16,7 @@ const place = async () => JSON.parse(await page.run("JSON.stringify(fixture.call
 const box = async () =>
   JSON.parse(
     await page.run(
-      "(() => { const { x, y, width, height } = document.querySelector('[data-testid=preview-pane]').getBoundingClientRect(); return JSON.stringify({ x, y, width, height }); })()",
+      "(() => { const { x, y, width, height } = document.querySelector('[data-testid=preview-pane]').getBoundingClientRect(); const [l, t] = [Math.round(x), Math.round(y)]; return JSON.stringify({ x: l, y: t, width: Math.round(x + width) - l, height: Math.round(y + height) - t }); })()",
     ),
   );
 const settle = () =>

@@ -49,7 +49,11 @@ export type DesktopEvent =
     }
   | { kind: 'preview'; url: string; title: string; loading: boolean; can_back: boolean; can_forward: boolean }
   | { kind: 'open'; paths: string[] }
-  | { kind: 'close-requested' };
+  | { kind: 'close-requested' }
+  /** Something the desktop did or refused, in one sentence. */
+  | { kind: 'notice'; text: string }
+  /** A workspace was chosen outside the window, in the tray. */
+  | { kind: 'show'; id: WorkspaceId };
 
 /** Ends a stream. Closing twice is harmless. */
 export type Close = () => void;

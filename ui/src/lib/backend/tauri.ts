@@ -1,10 +1,12 @@
 // The desktop's own backend: one `rpc` command and channels. The only file that imports `@tauri-apps/*`.
 import { Channel, invoke } from '@tauri-apps/api/core';
-import type { Event } from '../wire';
+import type { Event, Problem } from '../wire';
 import { decodeFrames } from './frame';
 import { asProblem, type Backend, type DesktopEvent } from './index';
 
 type Opened = { stream: number };
+/** Frames, or that there will be no more of them though the process did not end. */
+type Output = ArrayBuffer | number[] | { lost: Problem };
 
 function rpc<T>(name: string, body: unknown, channel?: Channel<never>): Promise<T> {
   return invoke<T>('rpc', { name, body, channel });
@@ -35,8 +37,13 @@ export function tauriBackend(): Backend {
 
     async attach(id, process, offset, sink) {
       let open = true;
-      const channel = new Channel<ArrayBuffer | number[]>((message) => {
+      const channel = new Channel<Output>((message) => {
         if (!open) return;
+        if ('lost' in message) {
+          open = false;
+          sink.lost(message.lost);
+          return;
+        }
         try {
           sink.frames(decodeFrames(bytesOf(message)));
         } catch (thrown) {

@@ -6,6 +6,7 @@ import { t } from '../messages';
 import type { LeaseChange, PhaseName, Problem, Source, Workspace, WorkspaceId } from '../wire';
 import type { App } from './app.svelte';
 import { failedPhase, stateWord } from './facts';
+import { keep, kept } from './keep';
 
 const QUARTER_HOUR_S = 900;
 
@@ -158,18 +159,32 @@ export class Actions {
     return `${lines.join('\n').trim()}\n`;
   }
 
+  /** Asks once whether workspaces go on without the window; from then on the setting decides. */
   closeWindow(): void {
     const { backend, store, view } = this.#app;
+    const settings = store.settings;
     const running = store.workspaces.filter(({ state }) => state === 'running' || state === 'creating').length;
-    const close = (keep: boolean) => void this.attempt(backend.desktop('desktop.close', { keep }));
-    if (running === 0 || this.#app.only !== null) return close(true);
+    const close = async (keep: boolean) => {
+      if (settings !== null && settings.keep_on_close !== keep) {
+        await this.attempt(backend.call('settings.set', { ...settings, keep_on_close: keep }));
+      }
+      await this.attempt(backend.desktop('desktop.close', { keep }));
+    };
+    if (running === 0 || kept('asked-closing', false)) {
+      void close(settings?.keep_on_close ?? true);
+      return;
+    }
+    const answer = (keepThem: boolean) => () => {
+      keep('asked-closing', true);
+      void close(keepThem);
+    };
     view.dialog = {
       kind: 'confirm',
       title: t.closing.title,
       text: t.closing.text(running),
       act: t.closing.keep,
-      other: { label: t.closing.stop, run: () => close(false) },
-      run: () => close(true),
+      other: { label: t.closing.stop, run: answer(false) },
+      run: answer(true),
     };
   }
 }

@@ -93,6 +93,11 @@ export class App {
       case 'open':
         void this.act.deploy(event.paths);
         return;
+      case 'notice':
+        return this.view.say(event.text);
+      case 'show':
+        if (this.only === null) this.view.select(event.id);
+        return;
       case 'close-requested':
         return this.act.closeWindow();
     }

@@ -22,9 +22,13 @@ export class PreviewPage {
   /** The workspace whose page the webview holds. */
   holder = $state<WorkspaceId | null>(null);
   #backend: Backend;
+  /** Which deploy of which workspace the page is of. */
+  #deployed = '';
   #sent: Placed = HIDDEN;
   #wanted: Placed = HIDDEN;
   #sending = false;
+  /** What the workspace in front may show; news of anything else is of the page before. */
+  #origins: ReadonlySet<string> = new Set();
   /** Where each workspace's page was left. */
   #left = new Map<WorkspaceId, string>();
 
@@ -33,22 +37,36 @@ export class PreviewPage {
   }
 
   take(event: Extract<DesktopEvent, { kind: 'preview' }>): void {
+    if (!this.#origins.has(originOf(event.url))) return;
     this.url = event.url;
     this.title = event.title;
     this.loading = event.loading;
     this.canBack = event.can_back;
     this.canForward = event.can_forward;
-    if (this.holder !== null && event.url !== '') this.#left.set(this.holder, event.url);
+    if (this.holder !== null) this.#left.set(this.holder, event.url);
   }
 
   /** Brings the page of a workspace in front, where it was left if its address still holds. */
-  show(workspace: Workspace, afresh = false): void {
+  show(workspace: Workspace): void {
     if (workspace.url === null) return;
-    if (this.holder === workspace.id && !afresh) return;
+    this.#origins = new Set([workspace.url, ...workspace.ports.map(({ url }) => url)].map(originOf));
+    const deployed = `${workspace.id} ${workspace.url} ${workspace.ready_ms}`;
+    if (this.#deployed === deployed) return;
+    this.#deployed = deployed;
     const left = this.#left.get(workspace.id);
-    const origins = new Set([workspace.url, ...workspace.ports.map(({ url }) => url)].map(originOf));
     this.holder = workspace.id;
-    this.load(left !== undefined && origins.has(originOf(left)) ? left : workspace.url);
+    this.load(left !== undefined && this.#origins.has(originOf(left)) ? left : workspace.url);
+  }
+
+  /** Lets go of the page of a workspace that no longer runs: a page nobody sees need not work on. */
+  release(id: WorkspaceId): void {
+    if (this.holder !== id) return;
+    this.holder = null;
+    this.#deployed = '';
+    this.#origins = new Set();
+    this.load('about:blank');
+    this.url = '';
+    this.loading = false;
   }
 
   load(url: string): void {

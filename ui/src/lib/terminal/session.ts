@@ -7,7 +7,7 @@ import { SearchAddon } from '@xterm/addon-search';
 import { UnicodeGraphemesAddon } from '@xterm/addon-unicode-graphemes';
 import { WebLinksAddon } from '@xterm/addon-web-links';
 import { Terminal } from '@xterm/xterm';
-import type { Attachment } from '../backend';
+import { type Attachment, asProblem } from '../backend';
 import type { Frame, ProcessEnd } from '../backend/frame';
 import { bytes as sizeText } from '../format';
 import { t } from '../messages';
@@ -220,7 +220,11 @@ export class Session {
 
   #send(bytes: Uint8Array): void {
     if (this.#ended || this.#attachment === null || this.#intake.inHistory) return;
-    this.#attachment.input(bytes).catch(() => this.#lost());
+    this.#attachment.input(bytes).catch((thrown: unknown) => {
+      const problem = asProblem(thrown);
+      // A program that ended says so by its exit; any other refusal is told, and the stream goes on.
+      if (problem.code !== 'wrong-state' && problem.code !== 'not-found') this.#app.view.complain(problem);
+    });
   }
 
   /** At most once a frame, and only what changed. */
