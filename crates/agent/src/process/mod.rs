@@ -260,6 +260,8 @@ impl Processes {
         for process in &processes {
             signal::tree(process, Signal::KILL).await;
         }
+        // Killed and not collected they would outlive the agent as zombies.
+        self.reaper.reap();
     }
 
     fn make_room(&self) -> Result<(), ProcessError> {

@@ -17,7 +17,7 @@ use super::output::Output;
 /// One read-and-push round, in bytes.
 const ROUND: usize = 64 * 1024;
 
-/// After the process has ended, so long a silence means that all it printed has arrived.
+/// After the process has ended, whoever else holds the other end may add to its output until there is so long a silence.
 const QUIET: Duration = Duration::from_millis(100);
 
 /// More than any pipe or terminal of ours can hold: so much after the end was printed by somebody else.
@@ -54,7 +54,13 @@ impl Pump {
             let read = if ended {
                 match tokio::time::timeout(QUIET, self.read(buffer)).await {
                     Ok(read) => read,
-                    Err(_silence) => return true,
+                    // Silence proves nothing on a busy machine: a terminal's bytes reach us through a kernel worker
+                    // that may not have run yet. Reading makes the kernel hand over what it still has.
+                    Err(_silence) => match rustix::io::read(self.source.as_fd(), &mut *buffer) {
+                        Err(Errno::AGAIN) => return true,
+                        Err(Errno::INTR) => continue,
+                        read => read.map_err(io::Error::from),
+                    },
                 }
             } else {
                 let source = Arc::clone(&self.source);

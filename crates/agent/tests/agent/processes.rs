@@ -166,6 +166,17 @@ async fn a_flood_arrives_whole_through_terminal_and_pipe() {
 }
 
 #[tokio::test]
+async fn the_last_output_of_a_process_that_ends_at_once_is_never_lost() {
+    let agent = Agent::start();
+    let mut client = agent.client().await;
+    // More than a terminal passes on in one go: the rest is in the kernel when the process has ended.
+    for round in 0..30 {
+        let done = run(&mut client, command(&["head", "-c", "600000", "/dev/zero"], true)).await;
+        assert_eq!(done.terminal.len(), 600_000, "round {round}");
+    }
+}
+
+#[tokio::test]
 async fn a_lossless_reader_that_stops_holds_the_process_and_loses_nothing() {
     let agent = Agent::start();
     let mut client = agent.client().await;
