@@ -1,0 +1,51 @@
+//! What every Rust file is held to: a first line that says what lives there, a readable length, a name that says
+//! something.
+
+use crate::checkout::{self, none};
+use anyhow::Result;
+
+/// Lines of a file, beyond which it is split by responsibility.
+const LONGEST: usize = 500;
+
+/// Files that are longer, how long they may be, and why.
+const LONGER: &[(&str, usize, &str)] = &[
+    ("crates/engine/src/workspace/driver.rs", 1050, "one state machine; every transition of a workspace"),
+    ("crates/engine/tests/preview.rs", 650, "tests of one subject, which share their programs"),
+    ("crates/cli/src/args.rs", 550, "every command's arguments, help and examples, and nothing else"),
+];
+
+#[test]
+fn every_file_says_what_it_is() -> Result<()> {
+    let silent: Vec<String> = checkout::rust()?
+        .into_iter()
+        .filter(|text| !text.text.starts_with("//! ") && !text.text.starts_with("//!\n"))
+        .map(|text| text.path)
+        .collect();
+    none("a file does not begin with `//!`", &silent)
+}
+
+#[test]
+fn files_have_a_readable_length() -> Result<()> {
+    let mut long = Vec::new();
+    for text in checkout::rust()? {
+        let most = LONGER.iter().find(|(path, ..)| *path == text.path).map_or(LONGEST, |(_, most, _)| *most);
+        let lines = text.text.lines().count();
+        if lines > most {
+            long.push(format!("{}: {lines} lines, at most {most}", text.path));
+        }
+    }
+    none("a file is too long", &long)
+}
+
+#[test]
+fn no_file_is_a_drawer() -> Result<()> {
+    let drawers: Vec<String> = checkout::files(|path| {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let stem = name.split('.').next().unwrap_or(name);
+        ["util", "utils", "helper", "helpers", "common", "misc"].contains(&stem)
+    })
+    .map(|found| found.into_iter().map(|text| text.path).collect())
+    // `files` fails when nothing passes, which is what is wanted here.
+    .unwrap_or_default();
+    none("a file's name says nothing", &drawers)
+}
