@@ -1,0 +1,206 @@
+//! The driver: the one task that owns a workspace's state. Requests, what its tasks tell, ends of its container, the
+//! coming and going of Docker and the lease all meet here, one after the other.
+
+mod deploying;
+mod lease;
+mod link;
+mod reconcile;
+mod requests;
+
+use slipway_wire::{EventBody, Level, Message, Phase, PhaseName, PhaseState, Problem, Workspace};
+use std::{sync::Arc, time::Instant};
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Handle, Record, Update,
+    handle::{Reply, Request},
+    message,
+};
+use crate::{agent_link::AgentLink, deploy::Intake, shared::Shared};
+
+/// Why a driver begins.
+pub(crate) enum Origin {
+    /// A new deploy.
+    Deploy { intake: Arc<Intake>, began: Instant },
+    /// Found in the store at start-up.
+    Found,
+}
+
+/// Owns one workspace.
+pub(crate) struct Driver {
+    shared: Arc<Shared>,
+    record: Record,
+    view: watch::Sender<Workspace>,
+    link: watch::Sender<Option<AgentLink>>,
+    updates: mpsc::Sender<(u64, Update)>,
+    generation: u64,
+    /// Ends the tasks of this generation's link: ports, egress, following the program.
+    link_tasks: CancellationToken,
+    job: Option<CancellationToken>,
+    began: Instant,
+    phase_began: Option<Instant>,
+    listen_by: Option<Instant>,
+    warned: bool,
+    /// The program is being ended on purpose: its end is not a failure.
+    ending: bool,
+}
+
+/// What the loop does next.
+enum Next {
+    GoOn,
+    End,
+}
+
+impl Driver {
+    /// Begins a workspace's task and gives the way to speak to it.
+    pub(crate) fn spawn(shared: &Arc<Shared>, record: Record, origin: Origin) -> Handle {
+        let (requests, inbox) = mpsc::channel(16);
+        let (updates, told) = mpsc::channel(256);
+        let view = watch::Sender::new(record.view.clone());
+        let link = watch::Sender::new(None);
+        let handle = Handle { requests, view: view.subscribe(), link: link.subscribe() };
+        shared.registry.insert(record.view.id.clone(), handle.clone());
+        let driver = Self {
+            shared: shared.clone(),
+            record,
+            view,
+            link,
+            updates,
+            generation: 0,
+            link_tasks: shared.cancel.child_token(),
+            job: None,
+            began: Instant::now(),
+            phase_began: None,
+            listen_by: None,
+            warned: false,
+            ending: false,
+        };
+        shared.tracker.spawn(driver.run(origin, inbox, told));
+        handle
+    }
+
+    async fn run(
+        mut self,
+        origin: Origin,
+        mut inbox: mpsc::Receiver<(Request, Reply)>,
+        mut told: mpsc::Receiver<(u64, Update)>,
+    ) {
+        let mut deaths = self.shared.docker.deaths();
+        let mut docker = self.shared.docker.watch();
+        let cancel = self.shared.cancel.clone();
+        match origin {
+            Origin::Deploy { intake, began } => {
+                self.began = began;
+                self.publish();
+                self.deploy(PhaseName::Image, Some(intake));
+            }
+            Origin::Found => self.adopt().await,
+        }
+        loop {
+            let wake = self.next_wake();
+            let link = self.link.borrow().clone();
+            let next = tokio::select! {
+                biased;
+                () = cancel.cancelled() => Next::End,
+                Some((generation, update)) = told.recv() => {
+                    if generation == self.generation || matches!(update, Update::Ended(_) | Update::Container(_)) {
+                        self.apply(generation, update);
+                    }
+                    Next::GoOn
+                }
+                request = inbox.recv() => match request {
+                    Some((request, reply)) => self.answer(request, reply, &mut told).await,
+                    None => Next::End,
+                },
+                death = deaths.recv() => {
+                    let ours = match &death {
+                        Ok(container) => Some(container) == self.record.container.as_ref(),
+                        Err(broadcast::error::RecvError::Lagged(_)) => true,
+                        Err(broadcast::error::RecvError::Closed) => false,
+                    };
+                    if ours && self.job.is_none() {
+                        self.look().await;
+                    }
+                    Next::GoOn
+                }
+                Ok(()) = docker.changed() => {
+                    if docker.borrow_and_update().is_some() && self.job.is_none() {
+                        self.look().await;
+                    }
+                    Next::GoOn
+                }
+                () = closed(link.as_ref()) => {
+                    self.unlink();
+                    if self.job.is_none() {
+                        self.look().await;
+                    }
+                    Next::GoOn
+                }
+                () = tokio::time::sleep(wake) => self.clock(&mut told).await,
+            };
+            if matches!(next, Next::End) {
+                break;
+            }
+        }
+        if let Some(job) = &self.job {
+            job.cancel();
+        }
+        self.link_tasks.cancel();
+    }
+
+    fn save(&mut self) {
+        if let Err(problem) = self.shared.store.save(&self.record) {
+            tracing::error!(workspace = %self.record.view.id, %problem, "a workspace could not be saved");
+        }
+    }
+
+    fn publish(&mut self) {
+        let view = self.record.view.clone();
+        self.view.send_replace(view.clone());
+        self.shared.bus.publish(Some(&self.record.view.id), EventBody::Workspace(Box::new(view)));
+    }
+
+    fn changed(&mut self) {
+        self.save();
+        self.publish();
+    }
+
+    fn say(&self, said: Message) {
+        self.shared.say(&self.record.view.id, said);
+    }
+
+    fn say_problem(&self, problem: &Problem) {
+        let mut said = message(Level::Error, problem.message.clone());
+        said.hint.clone_from(&problem.hint);
+        said.detail.clone_from(&problem.detail);
+        self.say(said);
+    }
+
+    fn phase(&mut self, name: PhaseName) -> Option<&mut Phase> {
+        self.record.view.phases.iter_mut().find(|p| p.name == name)
+    }
+}
+
+/// Ends when a link does; never without one.
+async fn closed(link: Option<&AgentLink>) {
+    match link {
+        Some(link) => link.closed().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A phase before it begins.
+pub(crate) fn waiting(name: PhaseName) -> Phase {
+    Phase {
+        name,
+        state: PhaseState::Waiting,
+        elapsed_ms: None,
+        detail: None,
+        done: None,
+        total: None,
+        command: None,
+        process: None,
+        problem: None,
+    }
+}

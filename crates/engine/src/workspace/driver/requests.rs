@@ -1,0 +1,200 @@
+//! What people ask of a workspace.
+
+use slipway_wire::{Code, EventBody, Level, PhaseName, Problem, WorkspaceState};
+use std::{sync::Arc, time::Instant};
+use tokio::sync::mpsc;
+
+use super::{
+    super::{
+        Update,
+        handle::{Reply, Request},
+        message, sentence,
+    },
+    Driver, Next,
+};
+use crate::deploy::{Intake, plan_view, stop_process};
+
+impl Driver {
+    pub(super) async fn answer(
+        &mut self,
+        request: Request,
+        reply: Reply,
+        told: &mut mpsc::Receiver<(u64, Update)>,
+    ) -> Next {
+        let removing = matches!(request, Request::Remove);
+        let result = self.perform(request, told).await;
+        let ok = result.is_ok();
+        let view = result.map(|()| self.record.view.clone());
+        // Somebody who no longer waits for the answer does not need it.
+        let _ = reply.send(view);
+        if removing && ok { Next::End } else { Next::GoOn }
+    }
+
+    pub(super) async fn perform(
+        &mut self,
+        request: Request,
+        told: &mut mpsc::Receiver<(u64, Update)>,
+    ) -> Result<(), Problem> {
+        match request {
+            Request::Stop => {
+                self.end_job(told).await;
+                self.stop().await
+            }
+            Request::Cancel => {
+                if self.job.is_none() {
+                    return Err(Problem::new(Code::WrongState, "No deploy is under way."));
+                }
+                self.end_job(told).await;
+                Ok(())
+            }
+            Request::Start => {
+                self.not_while_deploying()?;
+                if matches!(self.record.view.state, WorkspaceState::Running) {
+                    return Ok(());
+                }
+                self.redeploy(PhaseName::Start, None).await
+            }
+            Request::Redeploy { from, command } => {
+                self.end_job(told).await;
+                self.redeploy(from, command).await
+            }
+            Request::Replace(intake) => {
+                self.end_job(told).await;
+                self.replace(intake).await
+            }
+            Request::Remove => {
+                self.end_job(told).await;
+                self.remove().await
+            }
+            Request::Rename(name) => {
+                self.record.view.name = name;
+                self.changed();
+                Ok(())
+            }
+            Request::Lease(change) => self.lease(change),
+        }
+    }
+
+    pub(super) fn not_while_deploying(&self) -> Result<(), Problem> {
+        if self.job.is_some() {
+            return Err(
+                Problem::new(Code::WrongState, "It is being deployed.").hint("Wait for it, or cancel it.")
+            );
+        }
+        Ok(())
+    }
+
+    pub(super) async fn stop(&mut self) -> Result<(), Problem> {
+        match self.record.view.state {
+            WorkspaceState::Stopped => return Ok(()),
+            WorkspaceState::Terminated | WorkspaceState::Deleted => {
+                return Err(Problem::new(Code::WrongState, "There is no container to stop."));
+            }
+            _ => {}
+        }
+        let Some(container) = self.record.container.clone() else {
+            return Err(Problem::new(Code::WrongState, "There is no container to stop."));
+        };
+        let docker = self.shared.docker.current()?;
+        self.ending = true;
+        self.unlink();
+        // The intention first: a crash from here on ends with a stopped workspace too.
+        self.rest(None);
+        docker.stop(&container, 5).await?;
+        self.say(message(Level::Info, "Stopped; its files are kept"));
+        Ok(())
+    }
+
+    pub(super) async fn end_app(&mut self) -> Result<(), Problem> {
+        let (Some(app), Some(link)) = (self.record.app.take(), self.link.borrow().clone()) else {
+            return Ok(());
+        };
+        self.ending = true;
+        stop_process(&link, &app).await
+    }
+
+    pub(super) async fn redeploy(&mut self, from: PhaseName, command: Option<String>) -> Result<(), Problem> {
+        if self.record.container.is_none() {
+            return Err(Problem::new(Code::WrongState, "There is no container any more.")
+                .hint("Deploy the project again."));
+        }
+        if !self.record.uploaded {
+            return Err(Problem::new(Code::WrongState, "Its files never all arrived.")
+                .hint("Deploy the project again."));
+        }
+        let from = from.max(PhaseName::Install);
+        if let Some(line) = command {
+            let line = line.trim().to_owned();
+            if line.is_empty() || line.len() > 4096 {
+                return Err(Problem::new(Code::Invalid, "A command has 1 to 4,096 characters."));
+            }
+            self.change_command(from, line)?;
+        }
+        self.end_app().await?;
+        self.began = Instant::now();
+        self.deploy(from, None);
+        Ok(())
+    }
+
+    pub(super) fn change_command(&mut self, phase: PhaseName, line: String) -> Result<(), Problem> {
+        let step = slipway_intake::Step::shell(line);
+        let image = self.record.view.image.clone();
+        let Some(plan) = &mut self.record.run_plan else {
+            return Err(
+                Problem::new(Code::NoProject, "There is no plan to change.").hint("Open a shell instead.")
+            );
+        };
+        match phase {
+            PhaseName::Install => plan.install = Some(step),
+            PhaseName::Build => plan.build = Some(step),
+            _ => plan.start = slipway_intake::Start::Command(step),
+        }
+        self.record.view.plan = Some(plan_view(plan, Some(&image)));
+        Ok(())
+    }
+
+    pub(super) async fn replace(&mut self, intake: Arc<Intake>) -> Result<(), Problem> {
+        if self.record.container.is_none() {
+            return Err(Problem::new(Code::WrongState, "There is no container any more.")
+                .hint("Deploy it as a new workspace."));
+        }
+        self.end_app().await?;
+        let plan = intake.plans.first().cloned();
+        let image = self.record.view.image.clone();
+        self.record.view.plan = plan.as_ref().map(|plan| plan_view(plan, Some(&image)));
+        self.record.run_plan = plan;
+        self.began = Instant::now();
+        self.say(message(
+            Level::Info,
+            format!("Replacing its files with those of **{}**", sentence(&intake.name)),
+        ));
+        self.deploy(PhaseName::Upload, Some(intake));
+        Ok(())
+    }
+
+    pub(super) async fn remove(&mut self) -> Result<(), Problem> {
+        self.ending = true;
+        self.unlink();
+        let docker = self.shared.docker.current();
+        if let Some(container) = self.record.container.clone() {
+            docker?.remove(&container).await?;
+        } else if let Ok(docker) = docker {
+            // One that was made and not yet written down carries our label.
+            for found in docker.ours(&self.shared.instance).await? {
+                if found.workspace.as_ref() == Some(&self.record.view.id) {
+                    docker.remove(&found.id).await?;
+                }
+            }
+        }
+        self.record.container = None;
+        let view = &mut self.record.view;
+        view.state = WorkspaceState::Deleted;
+        view.ports.clear();
+        view.url = None;
+        self.changed();
+        let id = self.record.view.id.clone();
+        self.shared.forget(&id);
+        self.shared.bus.publish(Some(&id), EventBody::Removed);
+        Ok(())
+    }
+}
