@@ -72,10 +72,10 @@ fn links_between_documents_lead_somewhere() -> Result<()> {
 }
 
 #[test]
-fn files_named_in_security_and_bounds_exist() -> Result<()> {
+fn files_the_documents_name_exist() -> Result<()> {
     let root = slipway_tests::root()?;
     let mut missing = Vec::new();
-    for document in ["SECURITY.md", "ARCHITECTURE.md"] {
+    for document in DOCUMENTS {
         let text = read(document)?;
         for word in text.split('`').skip(1).step_by(2) {
             let file = [".rs", ".ts", ".svelte", ".proto", ".sh"].iter().any(|ending| word.ends_with(ending));

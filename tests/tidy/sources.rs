@@ -9,7 +9,6 @@ const LONGEST: usize = 500;
 
 /// Files that are longer, how long they may be, and why.
 const LONGER: &[(&str, usize, &str)] = &[
-    ("crates/engine/src/workspace/driver.rs", 1050, "one state machine; every transition of a workspace"),
     ("crates/engine/tests/preview.rs", 650, "tests of one subject, which share their programs"),
     ("crates/cli/src/args.rs", 550, "every command's arguments, help and examples, and nothing else"),
 ];
