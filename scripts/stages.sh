@@ -145,19 +145,16 @@ stages_run() {
     fi
   fi
   stage tidy tests_of tidy
+  # Some of the engine's own tests speak with the real agent.
+  stage agent build_agent
+  build_agent_path
   stage unit tests_in --workspace --exclude slipway-tests
   if [[ -z $fast ]]; then
-    stage build stage_build
-    build_agent_path
+    stage build build_programs debug
     stage engine tests_of engine
     stage cli tests_of cli
     stage e2e tests_shown e2e
   fi
   stages_summary "$began"
   exit "$stage_failed"
-}
-
-stage_build() {
-  build_agent
-  build_programs debug
 }
