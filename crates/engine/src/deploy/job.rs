@@ -6,7 +6,9 @@ use slipway_agent_api::{
     v1::{SignalRequest, signal_request::Scope},
 };
 use slipway_intake::{RunPlan, Start, Step};
-use slipway_wire::{Code, Level, MessageAction, PhaseName, Problem, ProcessExit, ProcessId, ProcessRole};
+use slipway_wire::{
+    Code, Level, MessageAction, PhaseName, Problem, Process, ProcessExit, ProcessId, ProcessRole,
+};
 use std::{sync::Arc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -235,7 +237,7 @@ impl Job {
         }
         let mut env = plan.env.clone();
         env.extend(self.record.env.clone());
-        Command { name: name.to_owned(), role, argv, cwd, env }
+        Command { name: name.to_owned(), role, argv, cwd, env, shown: step.display() }
     }
 
     /// Runs a command of a phase to its end.
@@ -245,15 +247,32 @@ impl Job {
         link: &AgentLink,
         command: &Command,
     ) -> Result<(ProcessExit, String), Problem> {
-        let process = run::start(link, command).await?;
-        self.updates.tell(Update::Phase(phase, PhaseChange::Process(process.clone()))).await;
+        let mut process = self.launch(phase, link, command).await?;
         tokio::select! {
-            ended = run::follow(link, &process) => ended,
+            ended = run::follow(link, &process.id) => {
+                let (exit, tail) = ended?;
+                process.exit = Some(exit);
+                self.updates.tell(Update::Process(process)).await;
+                Ok((exit, tail))
+            }
             () = self.cancel.cancelled() => {
-                stop_process(link, &process).await?;
+                stop_process(link, &process.id).await?;
                 Err(cancelled())
             }
         }
+    }
+
+    /// Starts a command and tells of it.
+    async fn launch(
+        &self,
+        phase: PhaseName,
+        link: &AgentLink,
+        command: &Command,
+    ) -> Result<Process, Problem> {
+        let process = run::start(link, &self.record.view.id, command).await?;
+        self.updates.tell(Update::Phase(phase, PhaseChange::Process(process.id.clone()))).await;
+        self.updates.tell(Update::Process(process.clone())).await;
+        Ok(process)
     }
 
     async fn install(&self, link: &AgentLink, plan: &RunPlan) -> Result<(), Failed> {
@@ -328,21 +347,23 @@ impl Job {
                 if *spa {
                     argv.push("--spa".to_owned());
                 }
-                let command = self.command("site", ProcessRole::App, plan, &Step::argv(argv));
-                (command, format!("serve {}", if dir.is_empty() { "the project's folder" } else { dir }))
+                let mut command = self.command("site", ProcessRole::App, plan, &Step::argv(argv));
+                let shown = format!("serve {}", if dir.is_empty() { "the project's folder" } else { dir });
+                command.shown.clone_from(&shown);
+                (command, shown)
             }
         };
         if self.cancel.is_cancelled() {
             return Err((phase, cancelled()));
         }
         self.begin(phase, None, Some(shown)).await;
-        let process = at(phase, run::start(link, &command).await)?;
-        self.updates.tell(Update::Phase(phase, PhaseChange::Process(process.clone()))).await;
+        let process = at(phase, self.launch(phase, link, &command).await)?;
         // The driver follows the program from here on; Ready is for the socket table to say.
         self.updates.tell(Update::App(process)).await;
         for extra in &plan.processes {
             let command = self.command(&extra.name, ProcessRole::App, plan, &extra.step);
-            at(phase, run::start(link, &command).await)?;
+            let process = at(phase, run::start(link, &self.record.view.id, &command).await)?;
+            self.updates.tell(Update::Process(process)).await;
         }
         self.done(phase, None).await;
         Ok(())

@@ -4,7 +4,7 @@ use slipway_agent_api::v1::{
     AttachOpen, AttachRequest, EnvironmentVariable, ExecRequest, Exit, WindowSize, attach_reply::Event,
     attach_request::Part,
 };
-use slipway_wire::{Code, Problem, ProcessExit, ProcessId, ProcessRole};
+use slipway_wire::{Code, Problem, Process, ProcessExit, ProcessId, ProcessRole, WorkspaceId};
 use std::collections::BTreeMap;
 
 use super::tail::Tail;
@@ -23,6 +23,8 @@ pub(super) struct Command {
     pub(super) argv: Vec<String>,
     pub(super) cwd: String,
     pub(super) env: BTreeMap<String, String>,
+    /// As a person would type it.
+    pub(super) shown: String,
 }
 
 /// How the agent is told what a process is for.
@@ -39,7 +41,11 @@ pub(crate) fn role_of(tag: &str) -> ProcessRole {
 }
 
 /// Starts a command with a terminal of its own.
-pub(super) async fn start(link: &AgentLink, command: &Command) -> Result<ProcessId, Problem> {
+pub(super) async fn start(
+    link: &AgentLink,
+    workspace: &WorkspaceId,
+    command: &Command,
+) -> Result<Process, Problem> {
     let request = ExecRequest {
         argv: command.argv.iter().map(|a| bytes::Bytes::copy_from_slice(a.as_bytes())).collect(),
         cwd: bytes::Bytes::copy_from_slice(command.cwd.as_bytes()),
@@ -55,7 +61,16 @@ pub(super) async fn start(link: &AgentLink, command: &Command) -> Result<Process
     };
     let started = link.client.clone().exec(request).await;
     let started = started.map_err(|s| agent_problem(&format!("starting {}", command.name), &s))?.into_inner();
-    started.process.parse()
+    Ok(Process {
+        id: started.process.parse()?,
+        workspace: workspace.clone(),
+        name: command.name.clone(),
+        role: command.role,
+        command: command.shown.clone(),
+        terminal: true,
+        bytes: 0,
+        exit: None,
+    })
 }
 
 /// Follows a process to its end: how it ended, and the last lines it wrote.

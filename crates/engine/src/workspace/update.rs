@@ -1,7 +1,7 @@
 //! What tasks that work for a workspace tell its driver. Each carries the generation it belongs to, so that what a
 //! cancelled task still says is not believed.
 
-use slipway_wire::{Message, PhaseName, Port, Problem, ProcessExit, ProcessId};
+use slipway_wire::{Message, PhaseName, Port, Problem, Process, ProcessExit, ProcessId};
 use tokio::sync::mpsc;
 
 use crate::agent_link::AgentLink;
@@ -24,7 +24,10 @@ pub(crate) enum Update {
     Uploaded,
     /// The install command that worked in place of the plan's.
     Installed(String),
-    App(ProcessId),
+    /// A process was started or ended.
+    Process(Process),
+    /// The program, as it was started.
+    App(Process),
     Say(Message),
     /// The deploy job is over: the program was started, or the phase that failed and why.
     Ended(Result<(), (PhaseName, Problem)>),

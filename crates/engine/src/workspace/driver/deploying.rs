@@ -1,6 +1,6 @@
 //! The deploy as the driver sees it: a job's updates become phases, ports become a URL, an end becomes a problem.
 
-use slipway_wire::{Code, Level, PhaseName, PhaseState, Problem, WorkspaceState};
+use slipway_wire::{Code, EventBody, Level, PhaseName, PhaseState, Problem, Process, WorkspaceState};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -86,7 +86,10 @@ impl Driver {
                     phase.command = Some(command);
                 }
             }
-            Update::App(process) => {
+            Update::Process(process) => self.tell_process(process),
+            Update::App(program) => {
+                let process = program.id.clone();
+                self.program = Some(program);
                 self.record.app = Some(process.clone());
                 self.save();
                 if let Some(link) = self.link.borrow().clone() {
@@ -106,6 +109,9 @@ impl Driver {
             }
             Update::Ended(_) => {}
             Update::AppExited { process, exit, tail } => {
+                if let Some(program) = self.program.take_if(|program| program.id == process) {
+                    self.tell_process(Process { exit: Some(exit), ..program });
+                }
                 if self.record.app.as_ref() == Some(&process) {
                     self.app_exited(exit, tail);
                 }
@@ -117,6 +123,10 @@ impl Driver {
                 self.changed();
             }
         }
+    }
+
+    fn tell_process(&self, process: Process) {
+        self.shared.bus.publish(Some(&self.record.view.id), EventBody::Process(process));
     }
 
     pub(super) fn apply_phase(&mut self, name: PhaseName, change: PhaseChange) {

@@ -7,7 +7,7 @@ mod link;
 mod reconcile;
 mod requests;
 
-use slipway_wire::{EventBody, Level, Message, Phase, PhaseName, PhaseState, Problem, Workspace};
+use slipway_wire::{EventBody, Level, Message, Phase, PhaseName, PhaseState, Problem, Process, Workspace};
 use std::{sync::Arc, time::Instant};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -42,6 +42,8 @@ pub(crate) struct Driver {
     phase_began: Option<Instant>,
     listen_by: Option<Instant>,
     warned: bool,
+    /// The program as it was started, to be told of again when it ends.
+    program: Option<Process>,
     /// The program is being ended on purpose: its end is not a failure.
     ending: bool,
 }
@@ -74,6 +76,7 @@ impl Driver {
             phase_began: None,
             listen_by: None,
             warned: false,
+            program: None,
             ending: false,
         };
         shared.tracker.spawn(driver.run(origin, inbox, told));
