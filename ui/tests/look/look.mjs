@@ -6,13 +6,7 @@ import { serveFixture } from './serve.mjs';
 
 const wanted = process.argv.slice(2).filter((name) => name in scenes);
 const names = wanted.length > 0 ? wanted : Object.keys(scenes);
-const sizes =
-  process.env.SIZES === 'all'
-    ? [
-        [1280, 800],
-        [1920, 1080],
-      ]
-    : [[1280, 800]];
+const sizes = (process.env.SIZES ?? '1280x800').split(',').map((size) => size.split('x').map(Number));
 const themes = (process.env.THEMES ?? 'dark,light').split(',');
 mkdirSync('.look', { recursive: true });
 const site = await serveFixture({ fresh: process.env.STALE === undefined });

@@ -55,6 +55,7 @@ export class Session {
       fontSize: fontPx,
       lineHeight: 1.14,
       minimumContrastRatio: 4.5,
+      overviewRuler: { width: 10 },
       scrollback: SCROLLBACK,
       theme: readColours(),
       // OSC 8: the address itself is asked about, never only its text.
