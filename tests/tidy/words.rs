@@ -74,13 +74,13 @@ fn lints_are_expected_with_a_reason_and_never_allowed() -> Result<()> {
         if text.path.starts_with("tests/tidy/") {
             continue;
         }
-        for (n, line) in text.text.lines().enumerate() {
-            let line = line.trim_start();
+        let lines: Vec<&str> = text.text.lines().map(str::trim_start).collect();
+        for (n, &line) in lines.iter().enumerate() {
             let allows = line.starts_with("#[allow(") || line.starts_with("#![allow(");
             let expects = line.starts_with("#[expect(") || line.starts_with("#![expect(");
             // An attribute may go on over the next lines.
             let attribute: String =
-                text.text.lines().skip(n).take(6).take_while(|l| !l.contains("fn ")).collect();
+                lines[n..].iter().copied().take(6).take_while(|l| !l.contains("fn ")).collect();
             let silent = expects && !attribute.contains("reason = ");
             if allows || silent || line == "#[ignore]" {
                 found.push(format!("{}:{}: {line}", text.path, n + 1));
