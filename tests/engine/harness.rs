@@ -1,11 +1,12 @@
 //! An engine of a test's own: its data directory, its containers, removed at the end by instance label.
 
-use anyhow::{Context, Result, bail};
+use super::shell::Shell;
+use anyhow::{Context, Result, bail, ensure};
 use slipway_engine::Engine;
 pub(crate) use slipway_tests::engine::{config, request};
 use slipway_tests::{containers, wait_until};
 use slipway_wire::{
-    Api, FrameKind, OpenProcess, ProcessExit, ProcessRef, Workspace, WorkspaceId, WorkspaceRef,
+    Api, FrameKind, OpenProcess, Problem, ProcessExit, ProcessRef, Workspace, WorkspaceId, WorkspaceRef,
     WorkspaceState,
 };
 use std::{
@@ -128,4 +129,54 @@ pub(crate) fn server(port: u16, text: &str) -> String {
     format!(
         "require('http').createServer((q, r) => r.end({text:?} + ' ' + q.url)).listen({port}, '127.0.0.1')"
     )
+}
+
+impl House {
+    /// A house whose settings file says `settings` from the start, as TOML.
+    pub(crate) async fn with_settings(settings: &str) -> Result<Self> {
+        let data = tempfile::tempdir()?;
+        std::fs::write(data.path().join("settings.toml"), settings)?;
+        let engine = Engine::open(config(data.path())?).await?;
+        Ok(Self { engine, data })
+    }
+
+    /// Waits until a workspace has failed: the workspace and why.
+    pub(crate) async fn fails(&self, id: &WorkspaceId) -> Result<(Workspace, Problem)> {
+        let view = wait_until(&format!("{id} to fail"), LONG, || async {
+            let view = self.status(id).await?;
+            let over = !matches!(view.state, WorkspaceState::Creating | WorkspaceState::Running);
+            ensure!(over, "it is {view:?}");
+            Ok(Some(view))
+        })
+        .await?;
+        let problem = view.problem.clone().context("what ended badly says why")?;
+        ensure!(view.state == WorkspaceState::Failed, "{:?}: {problem}", view.state);
+        ensure!(problem.hint.is_some(), "{problem} has no way on");
+        Ok((view, problem))
+    }
+
+    /// The way on that every workspace with a container has: a shell opens in it and answers.
+    pub(crate) async fn shell_answers(&self, id: &WorkspaceId) -> Result<()> {
+        let mut shell = Shell::open(self, id).await?;
+        shell.asks("echo way-$((40 + 2))", "way-42").await?;
+        self.engine.process_close(shell.process.clone()).await?;
+        Ok(())
+    }
+
+    /// The containers Docker holds of this house.
+    pub(crate) async fn containers(&self) -> Result<Vec<String>> {
+        containers::of(&containers::instance(self.data.path())?).await
+    }
+
+    /// Ends the engine in order, its containers going on, and gives its folder for another one.
+    pub(crate) async fn leave(self) -> tempfile::TempDir {
+        self.engine.shutdown(Duration::from_secs(20), true).await;
+        self.data
+    }
+
+    /// Opens an engine on a folder that another one left.
+    pub(crate) async fn reopen(data: tempfile::TempDir) -> Result<Self> {
+        let engine = Engine::open(config(data.path())?).await?;
+        Ok(Self { engine, data })
+    }
 }

@@ -2,9 +2,12 @@
 //! `harness` here and in `slipway_tests`.
 
 mod bad_projects;
+mod bad_zips;
 mod containment;
 mod crash;
 mod deploy;
 mod files;
 mod harness;
+mod shell;
+mod storage;
 mod terminal;

@@ -20,7 +20,7 @@ use std::{
 use crate::{
     agent_link::{AgentLink, agent_problem},
     attachment::agent_size,
-    deploy::{Intake, app_tag, exit_view, inspect, plan_view, role_of, stop_process},
+    deploy::{Intake, app_tag, exit_view, hang_up, inspect, plan_view, role_of},
     docker::check_image_name,
     engine::Engine,
     files,
@@ -390,7 +390,7 @@ impl Api for Engine {
 
     async fn process_close(&self, request: ProcessRef) -> Result<Nothing, Problem> {
         let link = self.link(&request.id)?;
-        stop_process(&link, &request.process).await?;
+        hang_up(&link, &request.process).await?;
         let forget = ForgetRequest { process: request.process.to_string() };
         link.client.clone().forget(forget).await.map_err(|s| agent_problem("closing the terminal", &s))?;
         Ok(Nothing {})

@@ -81,6 +81,14 @@ impl Engine {
         let engine = Self { shared, usage: Arc::default() };
         if let Some(aside) = damaged {
             tracing::error!(%aside, "the database was damaged and has been set aside");
+            let mut said =
+                message(Level::Warning, "Slipway's database was damaged and a new one has been begun.");
+            said.hint = Some(
+                "Workspaces whose containers are still there come back by themselves, without their settings and messages."
+                    .to_owned(),
+            );
+            said.detail = Some(format!("The old one is kept as {aside}."));
+            engine.shared.bus.publish(None, EventBody::Message(said));
         }
         if let Some(problem) = settings_problem {
             tracing::warn!(%problem, "settings");

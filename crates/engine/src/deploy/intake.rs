@@ -120,6 +120,13 @@ fn refused(path: &Path, refusal: &Refusal) -> Problem {
     let name =
         path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
     let name: String = name.chars().filter(|c| !c.is_control()).take(120).collect();
+    if let Refusal::Io { source, .. } = refusal
+        && source.kind() == std::io::ErrorKind::StorageFull
+    {
+        return Problem::new(Code::DiskFull, format!("There is no room to pack {name} for sending."))
+            .hint("Free some space on the disk with Slipway's data folder.")
+            .detail(refusal.to_string());
+    }
     Problem::new(Code::Refused, format!("{name} was refused: {refusal}."))
         .hint(refusal.hint())
         .detail(refusal.code())

@@ -6,15 +6,13 @@ use slipway_agent_api::{
     v1::{SignalRequest, signal_request::Scope},
 };
 use slipway_intake::{RunPlan, Start, Step};
-use slipway_wire::{
-    Code, Level, MessageAction, PhaseName, Problem, Process, ProcessExit, ProcessId, ProcessRole,
-};
+use slipway_wire::{Code, Level, MessageAction, PhaseName, Problem, Process, ProcessId, ProcessRole};
 use std::{sync::Arc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Intake, run,
-    run::{Command, ended},
+    run::{Command, Ended},
     upload,
 };
 use crate::{
@@ -246,14 +244,14 @@ impl Job {
         phase: PhaseName,
         link: &AgentLink,
         command: &Command,
-    ) -> Result<(ProcessExit, String), Problem> {
+    ) -> Result<Ended, Problem> {
         let mut process = self.launch(phase, link, command).await?;
         tokio::select! {
             ended = run::follow(link, &process.id) => {
-                let (exit, tail) = ended?;
-                process.exit = Some(exit);
+                let ended = ended?;
+                process.exit = Some(ended.exit);
                 self.updates.tell(Update::Process(process)).await;
-                Ok((exit, tail))
+                Ok(ended)
             }
             () = self.cancel.cancelled() => {
                 stop_process(link, &process.id).await?;
@@ -283,11 +281,11 @@ impl Job {
         };
         self.begin(phase, None, Some(step.display())).await;
         let command = self.command("install", ProcessRole::Install, plan, step);
-        let (mut exit, mut tail) = at(phase, self.to_its_end(phase, link, &command).await)?;
+        let mut ended = at(phase, self.to_its_end(phase, link, &command).await)?;
         let mut used = step;
-        if exit.code != Some(0)
+        if ended.exit.code != Some(0)
             && let Some(fallback) = &plan.fallback_install
-            && LOCKFILE_BEHIND.iter().any(|words| tail.contains(words))
+            && LOCKFILE_BEHIND.iter().any(|words| ended.tail.contains(words))
         {
             let text = format!(
                 "The lockfile does not fit the manifest: running `{}` instead of `{}`",
@@ -297,14 +295,12 @@ impl Job {
             self.updates.tell(Update::Say(message(Level::Warning, text))).await;
             self.begin(phase, None, Some(fallback.display())).await;
             let command = self.command("install", ProcessRole::Install, plan, fallback);
-            (exit, tail) = at(phase, self.to_its_end(phase, link, &command).await)?;
+            ended = at(phase, self.to_its_end(phase, link, &command).await)?;
             used = fallback;
         }
-        if exit.code != Some(0) {
-            let text = format!("`{}` {}.", sentence(&used.display()), ended(exit));
-            let problem = Problem::new(Code::InstallFailed, text)
-                .hint("Read the end of its output; edit the command and retry, or open a shell and look.")
-                .detail(tail);
+        if ended.exit.code != Some(0) {
+            let text = format!("`{}` {}.", sentence(&used.display()), ended.how());
+            let problem = Problem::new(Code::InstallFailed, text).hint(ended.hint()).detail(ended.tail);
             return Err((phase, problem));
         }
         if used != step {
@@ -322,12 +318,10 @@ impl Job {
         };
         self.begin(phase, None, Some(step.display())).await;
         let command = self.command("build", ProcessRole::Build, plan, step);
-        let (exit, tail) = at(phase, self.to_its_end(phase, link, &command).await)?;
-        if exit.code != Some(0) {
-            let problem =
-                Problem::new(Code::BuildFailed, format!("`{}` {}.", sentence(&step.display()), ended(exit)))
-                    .hint("Read the end of its output; edit the command and retry, or open a shell and look.")
-                    .detail(tail);
+        let ended = at(phase, self.to_its_end(phase, link, &command).await)?;
+        if ended.exit.code != Some(0) {
+            let text = format!("`{}` {}.", sentence(&step.display()), ended.how());
+            let problem = Problem::new(Code::BuildFailed, text).hint(ended.hint()).detail(ended.tail);
             return Err((phase, problem));
         }
         self.done(phase, None).await;
@@ -391,9 +385,19 @@ fn cancelled() -> Problem {
 /// Ends a process and all it started: politely, and after three seconds not.
 pub(crate) async fn stop_process(link: &AgentLink, process: &ProcessId) -> Result<(), Problem> {
     const TERM: i32 = 15;
+    end_process(link, process, TERM).await
+}
+
+/// Ends a process as closing its window does. A shell at its prompt ignores TERM.
+pub(crate) async fn hang_up(link: &AgentLink, process: &ProcessId) -> Result<(), Problem> {
+    const HUP: i32 = 1;
+    end_process(link, process, HUP).await
+}
+
+async fn end_process(link: &AgentLink, process: &ProcessId, polite: i32) -> Result<(), Problem> {
     const KILL: i32 = 9;
     let signal = |signal| SignalRequest { process: process.to_string(), signal, scope: Scope::Tree.into() };
-    let sent = link.client.clone().signal(signal(TERM)).await;
+    let sent = link.client.clone().signal(signal(polite)).await;
     let gone =
         |s: &tonic::Status| matches!(s.code(), tonic::Code::NotFound | tonic::Code::FailedPrecondition);
     match sent {
@@ -401,8 +405,8 @@ pub(crate) async fn stop_process(link: &AgentLink, process: &ProcessId) -> Resul
         Err(status) => return Err(crate::agent_link::agent_problem("ending a program", &status)),
         Ok(_) => {}
     }
-    let polite = tokio::time::timeout(std::time::Duration::from_secs(3), run::follow(link, process)).await;
-    if polite.is_ok() {
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(3), run::follow(link, process)).await;
+    if ended.is_ok() {
         return Ok(());
     }
     match link.client.clone().signal(signal(KILL)).await {

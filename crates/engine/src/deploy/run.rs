@@ -1,8 +1,8 @@
 //! Running one command in a workspace and following it to its end.
 
 use slipway_agent_api::v1::{
-    AttachOpen, AttachRequest, EnvironmentVariable, ExecRequest, Exit, WindowSize, attach_reply::Event,
-    attach_request::Part,
+    AttachOpen, AttachRequest, EnvironmentVariable, ExecRequest, Exit, UsageRequest, WindowSize,
+    attach_reply::Event, attach_request::Part,
 };
 use slipway_wire::{Code, Problem, Process, ProcessExit, ProcessId, ProcessRole, WorkspaceId};
 use std::collections::BTreeMap;
@@ -73,8 +73,54 @@ pub(super) async fn start(
     })
 }
 
-/// Follows a process to its end: how it ended, and the last lines it wrote.
-pub(super) async fn follow(link: &AgentLink, process: &ProcessId) -> Result<(ProcessExit, String), Problem> {
+/// The end of a process.
+#[derive(Clone, Debug)]
+pub(crate) struct Ended {
+    pub(crate) exit: ProcessExit,
+    /// The last lines it wrote, plain text.
+    pub(crate) tail: String,
+    /// The kernel killed something of the workspace for want of memory while it was followed, and it did not end well.
+    pub(crate) out_of_memory: bool,
+}
+
+impl Ended {
+    /// `ended with code 1`, `was ended by signal 9 (KILL) when the workspace ran out of memory`.
+    pub(crate) fn how(&self) -> String {
+        let how = ended(self.exit);
+        if self.out_of_memory { format!("{how} when the workspace ran out of memory") } else { how }
+    }
+
+    /// What to do about it.
+    pub(crate) fn hint(&self) -> &'static str {
+        if self.out_of_memory {
+            "Deploy it again with a larger preset, or let it use less memory."
+        } else {
+            "Read the end of its output; edit the command and retry, or open a shell and look."
+        }
+    }
+}
+
+/// Kills for want of memory since the container began; `None` when the agent cannot tell.
+async fn memory_kills(link: &AgentLink) -> Option<u64> {
+    let usage = link.client.clone().usage(UsageRequest {}).await.ok()?;
+    Some(usage.into_inner().out_of_memory_kills)
+}
+
+/// Follows a process to its end.
+pub(super) async fn follow(link: &AgentLink, process: &ProcessId) -> Result<Ended, Problem> {
+    let kills_before = memory_kills(link).await;
+    let (exit, tail) = output(link, process).await?;
+    let failed = exit.code != Some(0);
+    let out_of_memory = failed
+        && match (kills_before, memory_kills(link).await) {
+            (Some(before), Some(after)) => after > before,
+            _ => false,
+        };
+    Ok(Ended { exit, tail, out_of_memory })
+}
+
+/// Reads all a process writes: how it ended, and the last lines.
+async fn output(link: &AgentLink, process: &ProcessId) -> Result<(ProcessExit, String), Problem> {
     let doing = "following a program";
     let open = AttachOpen { process: process.to_string(), offset: 0, lossless: false };
     // The request stream stays open for as long as we listen: its end would mean end of input.
@@ -107,7 +153,7 @@ pub(crate) fn exit_view(exit: &Exit) -> ProcessExit {
 }
 
 /// `ended with code 1`, `was ended by signal 9 (KILL)`.
-pub(super) fn ended(exit: ProcessExit) -> String {
+fn ended(exit: ProcessExit) -> String {
     match (exit.code, exit.signal) {
         (Some(code), _) => format!("ended with code {code}"),
         (None, Some(signal)) => match signal_name(signal) {
@@ -136,7 +182,7 @@ fn signal_name(signal: i32) -> Option<&'static str> {
 /// Follows the program for as long as it runs and tells the driver when it ends.
 pub(crate) async fn watch_app(link: AgentLink, process: ProcessId, updates: Updates) {
     match follow(&link, &process).await {
-        Ok((exit, tail)) => updates.tell(Update::AppExited { process, exit, tail }).await,
+        Ok(ended) => updates.tell(Update::AppExited { process, ended }).await,
         // The link is gone: whoever mends it looks at the program again.
         Err(problem) => tracing::debug!(%process, %problem, "no longer following the program"),
     }

@@ -83,10 +83,16 @@ async fn follow(
             Some(Event::Done(done)) => return Ok(UnpackSummary { files: done.files, bytes: done.bytes }),
             Some(Event::Refused(refused)) => {
                 let code: String = refused.code.chars().filter(char::is_ascii_graphic).take(40).collect();
-                let words: String = refused.message.chars().filter(|c| !c.is_control()).take(300).collect();
-                return Err(
-                    Problem::new(Code::Refused, format!("The zip was refused: {words}.")).detail(code)
-                );
+                let plain =
+                    |text: &str| -> String { text.chars().filter(|c| !c.is_control()).take(300).collect() };
+                let words = plain(&refused.message);
+                // Trouble with the container's disk is not the zip's fault.
+                let (kind, text) = if code == "io" {
+                    (Code::Storage, format!("The files could not be unpacked: {words}."))
+                } else {
+                    (Code::Refused, format!("The zip was refused: {words}."))
+                };
+                return Err(Problem::new(kind, text).hint(plain(&refused.hint)).detail(code));
             }
             None => {}
         }

@@ -1,10 +1,10 @@
 //! What tasks that work for a workspace tell its driver. Each carries the generation it belongs to, so that what a
 //! cancelled task still says is not believed.
 
-use slipway_wire::{Message, PhaseName, Port, Problem, Process, ProcessExit, ProcessId};
+use slipway_wire::{Message, PhaseName, Port, Problem, Process, ProcessId};
 use tokio::sync::mpsc;
 
-use crate::agent_link::AgentLink;
+use crate::{agent_link::AgentLink, deploy::Ended};
 
 /// A change in one phase.
 #[derive(Debug)]
@@ -31,11 +31,10 @@ pub(crate) enum Update {
     Say(Message),
     /// The deploy job is over: the program was started, or the phase that failed and why.
     Ended(Result<(), (PhaseName, Problem)>),
-    /// The program ended. `tail` is the end of its output, plain text.
+    /// The program ended.
     AppExited {
         process: ProcessId,
-        exit: ProcessExit,
-        tail: String,
+        ended: Ended,
     },
     PortOpened(Port, Option<ProcessId>),
     PortClosed(u16),

@@ -11,7 +11,7 @@ use super::{
     super::{PhaseChange, Update, Updates, message, took},
     Driver, waiting,
 };
-use crate::deploy::{Intake, Job, watch_app};
+use crate::deploy::{Ended, Intake, Job, watch_app};
 
 impl Driver {
     pub(super) fn updates(&self) -> Updates {
@@ -103,17 +103,19 @@ impl Driver {
             Update::Ended(result) if generation == self.generation => {
                 self.job = None;
                 match result {
+                    // Its end may have overtaken the end of the job.
+                    Ok(()) if self.record.app.is_none() && self.record.view.problem.is_some() => {}
                     Ok(()) => self.started(),
                     Err((phase, problem)) => self.failed(phase, problem),
                 }
             }
             Update::Ended(_) => {}
-            Update::AppExited { process, exit, tail } => {
+            Update::AppExited { process, ended } => {
                 if let Some(program) = self.program.take_if(|program| program.id == process) {
-                    self.tell_process(Process { exit: Some(exit), ..program });
+                    self.tell_process(Process { exit: Some(ended.exit), ..program });
                 }
                 if self.record.app.as_ref() == Some(&process) {
-                    self.app_exited(exit, tail);
+                    self.app_exited(ended);
                 }
             }
             Update::PortOpened(port, process) => self.port_opened(port, process.as_ref()),
@@ -261,32 +263,25 @@ impl Driver {
         self.changed();
     }
 
-    pub(super) fn app_exited(&mut self, exit: slipway_wire::ProcessExit, tail: String) {
+    pub(super) fn app_exited(&mut self, ended: Ended) {
         if self.ending {
             return;
         }
         self.record.app = None;
         let listens = self.record.run_plan.as_ref().is_none_or(|plan| plan.expects_http);
-        let how = match (exit.code, exit.signal) {
-            (Some(code), _) => format!("ended with code {code}"),
-            (None, Some(9)) => "was ended by signal 9: perhaps it ran out of memory".to_owned(),
-            (None, Some(signal)) => format!("was ended by signal {signal}"),
-            (None, None) => "ended".to_owned(),
-        };
-        if !listens && exit.code == Some(0) {
+        let how = ended.how();
+        if !listens && ended.exit.code == Some(0) {
             self.say(message(Level::Ok, "The program **ended with code 0**"));
             self.changed();
             return;
         }
         let before = self.record.view.ready_ms.is_none();
         let what = if before {
-            format!("The program {how} before it listened.")
+            format!("The program {how}, before it listened.")
         } else {
             format!("The program {how}.")
         };
-        let problem = Problem::new(Code::StartFailed, what)
-            .hint("Read the end of its output; edit the command and retry, or open a shell and look.")
-            .detail(tail);
+        let problem = Problem::new(Code::StartFailed, what).hint(ended.hint()).detail(ended.tail);
         let phase = if before { PhaseName::Ready } else { PhaseName::Start };
         self.failed(phase, problem);
     }
