@@ -17,10 +17,11 @@ fn main() -> Result<()> {
         (Some("types"), None) => types(false),
         (Some("types"), Some("--check")) => types(true),
         (Some("agent"), None) => agent(),
-        _ => {
+        (None | Some("help" | "--help" | "-h"), _) => {
             print!("{HELP}");
             Ok(())
         }
+        (Some(other), _) => bail!("there is no task {other:?}\n\n{HELP}"),
     }
 }
 

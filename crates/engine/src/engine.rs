@@ -1,6 +1,5 @@
 //! Opening and closing the engine, and the streams that are not commands.
 
-use slipway_intake::Limits;
 use slipway_wire::{
     Code, EventBody, FileEntry, FileRef, Level, Problem, ProcessRef, WorkspaceId, WorkspaceState,
 };
@@ -192,7 +191,8 @@ impl Engine {
         if !root.starts_with('/') || root.len() > 4096 {
             return Err(Problem::new(Code::Invalid, format!("{root:?} is not an absolute path.")));
         }
-        deploy::unpack(link.client, root, size, &Limits::default(), zip, |_, _| ()).await
+        let limits = deploy::intake_limits(&self.shared.settings.get().intake)?;
+        deploy::unpack(link.client, root, size, &limits, zip, |_, _| ()).await
     }
 
     /// Ends in order within `deadline`: no new work, containers stopped unless `keep`, tasks ended.

@@ -96,14 +96,7 @@ fn check(settings: &Settings) -> Result<(), Problem> {
     within("grace_s", settings.grace_s, 0, 30 * DAY_S)?;
     within("listen_timeout_s", settings.listen_timeout_s, 5, 3600)?;
     within("terminal_font_px", settings.terminal_font_px.into(), 8, 32)?;
-    let intake = &settings.intake;
-    within("intake.archive_bytes", intake.archive_bytes, 1, 1 << 40)?;
-    within("intake.produced_bytes", intake.produced_bytes, 1, 1 << 40)?;
-    within("intake.file_bytes", intake.file_bytes, 1, 1 << 40)?;
-    within("intake.entries", intake.entries, 1, 5_000_000)?;
-    within("intake.ratio", intake.ratio, 2, 10_000)?;
-    within("intake.depth", intake.depth.into(), 1, 512)?;
-    within("intake.path_bytes", intake.path_bytes.into(), 16, 4096)?;
+    crate::deploy::intake_limits(&settings.intake)?;
     if settings.allow_hosts.len() > 1000 {
         return Err(Problem::new(Code::Limit, "allow_hosts may name at most 1,000 hosts."));
     }

@@ -26,8 +26,8 @@ pub(crate) struct Intake {
     pub(crate) limits: Limits,
 }
 
-/// The settings' bounds as the intake crate takes them.
-fn limits(settings: &IntakeLimits) -> Result<Limits, Problem> {
+/// The settings' bounds as the intake crate takes them, checked.
+pub(crate) fn intake_limits(settings: &IntakeLimits) -> Result<Limits, Problem> {
     Limits {
         archive_bytes: settings.archive_bytes,
         produced_bytes: settings.produced_bytes,
@@ -69,7 +69,7 @@ pub(crate) fn inspect(
     temporary: &Path,
 ) -> Result<Intake, Problem> {
     let path = locate(source, samples)?;
-    let limits = limits(settings)?;
+    let limits = intake_limits(settings)?;
     let name = crate::workspace::name::from_path(&path);
     let shown = path.display();
     let unreadable = |e: std::io::Error| {

@@ -218,6 +218,13 @@ impl Job {
             said.detail = Some(plan.why.clone());
             said.actions = vec![MessageAction::ShowPlan];
             self.updates.tell(Update::Say(said)).await;
+            // A project's own word grants it nothing: a person decides.
+            for host in plan.network_allow.iter().take(20) {
+                let text = format!("The project asks to reach **{}**", sentence(host));
+                let mut said = message(Level::Ask, text);
+                said.actions = vec![MessageAction::DecideHost { host: host.clone() }];
+                self.updates.tell(Update::Say(said)).await;
+            }
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ mod run;
 mod tail;
 mod upload;
 
-pub(crate) use intake::{Intake, inspect, plan_view};
+pub(crate) use intake::{Intake, inspect, intake_limits, plan_view};
 pub(crate) use job::{Job, hang_up, stop_process};
 pub(crate) use run::{Ended, app_tag, exit_view, role_of, watch_app};
 pub use upload::UnpackSummary;
