@@ -79,12 +79,17 @@ impl Desktop {
         directories::UserDirs::new().and_then(|dirs| dirs.picture_dir().map(Path::to_owned)).unwrap_or(own)
     }
 
+    /// Milliseconds since the app was started.
+    pub(crate) fn age_ms(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
+    }
+
     /// The first interactive frame was painted.
     pub(crate) fn report_interactive(&self) {
         static ONCE: Once = Once::new();
         ONCE.call_once(|| {
-            let elapsed = self.started.elapsed().as_millis();
-            tracing::info!(elapsed_ms = elapsed as u64, "interactive");
+            let elapsed = self.age_ms();
+            tracing::info!(elapsed_ms = elapsed, "interactive");
             if self.test {
                 let _ = writeln!(std::io::stdout(), "interactive after {elapsed} ms");
             }
@@ -119,7 +124,9 @@ pub(crate) fn run(paths: Vec<PathBuf>, started: Instant) -> Result<(), Box<dyn s
         .manage(Shutdown::default())
         .invoke_handler(bridge::handle)
         .setup(|app| {
+            tracing::debug!(at_ms = app.state::<Desktop>().age_ms(), "opening the window");
             window::open_main(app.handle())?;
+            tracing::debug!(at_ms = app.state::<Desktop>().age_ms(), "the window is open");
             tauri::async_runtime::spawn(owner::run(app.handle().clone(), environment));
             shutdown::follow_signals(app.handle());
             Ok(())

@@ -190,6 +190,12 @@ fn start(app: &AppHandle, window: &str) -> Value {
 fn interactive(app: &AppHandle) -> Value {
     app.state::<Desktop>().report_interactive();
     tray::make(app);
+    // Not before: starting the portal would take the processor from the first frame.
+    #[cfg(target_os = "linux")]
+    {
+        static ONCE: std::sync::Once = std::sync::Once::new();
+        ONCE.call_once(|| drop(tauri::async_runtime::spawn(window::colours::follow(app.clone()))));
+    }
     Value::Null
 }
 

@@ -11,7 +11,7 @@ use webkit2gtk::{
     WebContext, WebContextExt, WebView, WebViewExt, WebsiteDataManager,
 };
 
-use super::{Act, Place, guard::Site, policy};
+use super::{Act, Place, drawing, guard::Site, policy};
 use crate::{
     bridge::events::{DesktopEvent, tell},
     drag::{self, Over, Report},
@@ -122,6 +122,7 @@ fn make(app: &AppHandle, window: &str, ui: &WebView) -> WebView {
         .property("web-context", &context)
         .property("is-controlled-by-automation", automated)
         .build();
+    drawing::choose(&view);
     if let Some(settings) = WebViewExt::settings(&view) {
         settings.set_enable_developer_extras(true);
         settings.set_enable_media_stream(false);

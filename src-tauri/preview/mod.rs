@@ -2,6 +2,8 @@
 //! that can be helped: it has no bridge, no init script and no capability, so a page in it has nothing to call. What a
 //! page may do is decided in `guard`; how the webview is placed and driven, per platform.
 
+#[cfg(all(target_os = "linux", not(feature = "portable-preview")))]
+pub(crate) mod drawing;
 pub(crate) mod guard;
 #[cfg(all(target_os = "linux", not(feature = "portable-preview")))]
 #[path = "linux.rs"]

@@ -1,6 +1,7 @@
 //! Windows: the main one and further ones, made in code. A window `main` or `window-N` holds the interface's webview `ui`
 //! or `ui-N` and a preview pane. Placing webviews is the platform's (`preview`); sizes are remembered in `remembered`.
 
+pub(crate) mod colours;
 pub(crate) mod remembered;
 
 use slipway_wire::{Theme, WorkspaceId};
@@ -12,6 +13,8 @@ use tauri::{
     window::WindowBuilder,
 };
 
+#[cfg(all(target_os = "linux", not(feature = "portable-preview")))]
+use crate::preview::drawing;
 use crate::{
     app::Desktop,
     bridge::{events, streams},
@@ -68,6 +71,7 @@ fn open(app: &AppHandle, label: &str, page: &str, size: &Remembered) -> tauri::R
         .on_download(|_, _| false)
         .on_page_load(|webview, load| {
             // A page that is loaded anew knows nothing of the streams of the one before.
+            tracing::debug!(event = ?load.event(), at_ms = app_age(&webview), "the interface's page");
             if load.event() == PageLoadEvent::Started {
                 streams::close_all_of(webview.app_handle(), webview.label());
             }
@@ -82,6 +86,10 @@ fn open(app: &AppHandle, label: &str, page: &str, size: &Remembered) -> tauri::R
     Ok(())
 }
 
+fn app_age(webview: &Webview) -> u64 {
+    webview.state::<Desktop>().age_ms()
+}
+
 /// The interface is served by the app itself and never leaves it.
 fn is_own(url: &tauri::Url) -> bool {
     url.scheme() == "tauri"
@@ -91,7 +99,11 @@ fn is_own(url: &tauri::Url) -> bool {
 #[cfg(all(target_os = "linux", not(feature = "portable-preview")))]
 fn adopt(window: &Window, ui: &Webview) -> tauri::Result<()> {
     let label = window.label().to_owned();
-    ui.with_webview(move |platform| pane::adopt(&label, platform.inner()))
+    ui.with_webview(move |platform| {
+        let view = platform.inner();
+        drawing::choose(&view);
+        pane::adopt(&label, view);
+    })
 }
 
 #[cfg(any(not(target_os = "linux"), feature = "portable-preview"))]
@@ -162,16 +174,16 @@ pub(crate) fn set_theme(app: &AppHandle, theme: Theme) {
 
 fn tauri_theme(theme: Theme) -> Option<tauri::Theme> {
     match theme {
-        Theme::System => None,
+        Theme::System => colours::of_system(),
         Theme::Light => Some(tauri::Theme::Light),
         Theme::Dark => Some(tauri::Theme::Dark),
     }
 }
 
-/// What shows before the interface paints. The system's own choice is not known yet: dark flashes least.
+/// What shows before the interface paints. Where the system's choice is not known yet, light, as the interface then is.
 fn background(theme: Theme) -> Color {
-    match theme {
-        Theme::Light => Color(255, 255, 255, 255),
-        Theme::System | Theme::Dark => Color(16, 18, 22, 255),
+    match tauri_theme(theme) {
+        Some(tauri::Theme::Dark) => Color(16, 18, 22, 255),
+        _ => Color(255, 255, 255, 255),
     }
 }
