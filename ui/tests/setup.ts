@@ -17,6 +17,7 @@ globalThis.CSS ??= {} as typeof CSS;
 CSS.escape ??= (text: string) => text.replace(/[^\w-]/g, (letter) => `\\${letter}`);
 Element.prototype.scrollIntoView ??= () => {};
 Element.prototype.scrollTo ??= () => {};
-// jsdom's own complains on every call; xterm measures by the page when there is none.
-HTMLCanvasElement.prototype.getContext = () => null;
+// jsdom paints nothing; whoever paints finds a canvas that takes everything and shows nothing.
+const nothing: object = new Proxy({}, { get: () => () => ({ width: 8 }), set: () => true });
+HTMLCanvasElement.prototype.getContext = (() => nothing) as unknown as typeof HTMLCanvasElement.prototype.getContext;
 Object.defineProperty(document, 'fonts', { value: { load: async () => [], addEventListener: () => {} } });

@@ -249,3 +249,43 @@ describe('the window', () => {
     expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)).toEqual([]);
   });
 });
+
+describe('a terminal', () => {
+  const keys = () => screen.getAllByTestId('terminal-tab').map((tab) => tab.dataset.process);
+
+  it('opens, comes in front and shows how it ended', async () => {
+    await open(data.ready);
+    await screen.findAllByTestId('terminal-tab');
+    await user.click(screen.getByTestId('new-terminal'));
+    await waitFor(() => expect(keys()).toHaveLength(4));
+    const fresh = keys()[3];
+    expect(screen.getByTestId('terminal').dataset.process).toBe(fresh);
+    await waitFor(() => expect(fixture.called('attach').at(-1)).toMatchObject({ process: fresh, offset: 0 }));
+    fixture.exit(`${data.ready.id}/${fresh}`, { code: 3, signal: null });
+    expect((await screen.findByTestId('exit')).textContent).toContain('exited with code 3');
+  });
+
+  it('of a process no event told of is found in the list', async () => {
+    await open(data.failed);
+    fixture.processes.set(data.failed.id, [
+      ...data.processes(data.failed.id),
+      { ...data.processes(data.failed.id)[0], id: 'p-new' } as never,
+    ]);
+    const phases = data.failed.phases.map((phase) =>
+      phase.name === 'install' ? { ...phase, process: 'p-new' } : phase,
+    );
+    fixture.put(data.failed.id, { phases });
+    await waitFor(() => expect(keys()).toContain('p-new'));
+  });
+
+  it('of the plan is asked about before it is closed while it runs', async () => {
+    await open(data.ready);
+    await screen.findAllByTestId('terminal-tab');
+    const app_ = data.processes(data.ready.id)[1];
+    if (app_ === undefined) throw new Error('no app');
+    app.terminals.close(app_);
+    await user.click(await screen.findByTestId('confirm'));
+    expect(fixture.called('process.close')).toEqual([{ id: data.ready.id, process: 'p-start' }]);
+    await waitFor(() => expect(keys()).not.toContain('p-start'));
+  });
+});

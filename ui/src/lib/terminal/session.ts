@@ -213,8 +213,12 @@ export class Session {
     }
   }
 
-  #exit(_exit: ProcessEnd): void {
+  #exit(exit: ProcessEnd): void {
     this.#ended = true;
+    // The stream's last word is the engine's as much as an event is, and it comes for every kind of process.
+    const { workspace, id } = this.process;
+    const known = this.#app.store.room(workspace)?.processes.find((process) => process.id === id);
+    if (known !== undefined && known.exit === null) this.#app.store.putProcess({ ...known, exit });
     this.terminal.options.cursorInactiveStyle = 'none';
     this.terminal.options.disableStdin = true;
   }
