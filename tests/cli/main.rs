@@ -1,2 +1,10 @@
 //! The command line as a person runs it, against the real Docker daemon. One module per subject; what they share is in
-//! `slipway_tests`.
+//! `house` and in `slipway_tests`.
+
+mod deploy;
+mod files;
+mod house;
+mod http;
+mod life;
+mod owner;
+mod shell;

@@ -14,7 +14,8 @@ Exit codes:
   5    installing, building or starting the project failed
   6    no such workspace, process or file
   130  interrupted
-  `slipway shell ID -- CMD` hands on the command's own code; 128 + n when signal n ended it.
+  `slipway shell ID -- CMD` hands on the command's own code; 128 + n when
+  signal n ended it, 127 when there is no such command.
 
 Environment:
   SLIPWAY_DATA_DIR  keep every file of Slipway's in this folder

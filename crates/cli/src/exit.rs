@@ -1,7 +1,6 @@
 //! How a command ends: exit codes, and how a failure is worded on a terminal and as JSON.
 
-use crate::{out, text};
-use serde_json::json;
+use crate::{line::Line, out, text};
 use slipway_wire::Problem;
 
 /// An exit code.
@@ -16,6 +15,8 @@ impl Code {
     pub(crate) const REFUSED: Self = Self(4);
     pub(crate) const PROJECT_FAILED: Self = Self(5);
     pub(crate) const NOT_FOUND: Self = Self(6);
+    /// As a shell says it of a command.
+    pub(crate) const COMMAND_NOT_FOUND: Self = Self(127);
     pub(crate) const INTERRUPTED: Self = Self(130);
     /// Somebody stopped reading what we print: as a shell shows SIGPIPE.
     pub(crate) const PIPE_CLOSED: Self = Self(141);
@@ -81,14 +82,8 @@ impl Failure {
             Self::Problem(problem) => (Code::from(&problem), problem),
         };
         if json {
-            let line = json!({
-                "event": "error",
-                "code": problem.code,
-                "message": problem.message,
-                "hint": problem.hint,
-            });
             // When nobody reads, the exit code still tells.
-            let _ = out::line(&line.to_string());
+            let _ = Line::from(&problem).print();
         } else {
             explain(&problem);
         }

@@ -8,6 +8,7 @@ mod deploy;
 mod docs;
 mod doctor;
 mod exit;
+mod line;
 mod list;
 mod logs;
 mod manage;
@@ -28,15 +29,16 @@ fn main() {
     let cli = Cli::parse();
     let json = cli.command.json();
     let code = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-        Ok(runtime) => match runtime.block_on(run(cli.command)) {
-            Ok(code) => code,
-            Err(failure) => failure.report(json),
-        },
+        Ok(runtime) => {
+            let ended = runtime.block_on(run(cli.command));
+            // A thread may still wait in a read of standard input, which nothing can end: no joining.
+            runtime.shutdown_background();
+            ended.unwrap_or_else(|failure| failure.report(json))
+        }
         Err(error) => {
             Failure::usage(format!("This machine gave no threads to run on: {error}.")).report(json)
         }
     };
-    // A thread may still wait in a read of standard input, which nothing can end: no joining.
     std::process::exit(code.into())
 }
 

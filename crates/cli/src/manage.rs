@@ -63,8 +63,9 @@ pub(crate) async fn restart(args: One) -> Result<Code, Failure> {
 async fn run_again(session: Session, workspace: Workspace, json: bool) -> Result<Code, Failure> {
     let begun = Instant::now();
     let events = session.client.events(None).await?;
-    let workspace = session.api.workspace_start(WorkspaceRef { id: workspace.id }).await?;
     let mut show: Box<dyn Show> = if json { Box::new(Lines::default()) } else { Box::new(Human::new()) };
+    show.before(&workspace);
+    let workspace = session.api.workspace_start(WorkspaceRef { id: workspace.id }).await?;
     let ended = Follow::new(session.clone(), events, workspace).finish(show.as_mut()).await?;
     deploy::finish(&session, ended, begun, json, false).await
 }

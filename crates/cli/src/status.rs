@@ -9,7 +9,10 @@ use crate::{
     text,
 };
 use slipway_wire::{Api as _, PhaseState, Usage, Workspace, WorkspaceRef, WorkspaceState};
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
+
+/// How long a workspace may take to say what it uses: the rest is worth showing without.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 pub(crate) async fn run(args: One) -> Result<Code, Failure> {
     let session = Session::open().await?;
@@ -19,10 +22,15 @@ pub(crate) async fn run(args: One) -> Result<Code, Failure> {
         return Ok(Code::OK);
     }
     let usage = if workspace.state == WorkspaceState::Running {
-        match session.api.workspace_usage(WorkspaceRef { id: workspace.id.clone() }).await {
-            Ok(usage) => Some(usage),
-            Err(problem) => {
-                out::note(&format!("Its use is not known: {}", text::clean(&problem.message)));
+        let asked = session.api.workspace_usage(WorkspaceRef { id: workspace.id.clone() });
+        match tokio::time::timeout(PATIENCE, asked).await {
+            Ok(Ok(usage)) => Some(usage),
+            Ok(Err(problem)) => {
+                out::note(&format!("What it uses is not known: {}", text::clean(&problem.message)));
+                None
+            }
+            Err(_) => {
+                out::note("What it uses is not known: its container does not answer.");
                 None
             }
         }

@@ -30,7 +30,8 @@ pub struct Environment {
     pub trusted_networks: Vec<String>,
     /// What was looked for in vain, for `slipway doctor`.
     pub notes: Vec<String>,
-    certificate_files: Vec<PathBuf>,
+    /// Certificates to trust besides the system's (`SSL_CERT_FILE`, `NODE_EXTRA_CA_CERTS`).
+    pub certificate_files: Vec<PathBuf>,
 }
 
 impl Environment {

@@ -126,7 +126,7 @@ fn taken() -> Problem {
 }
 
 /// None when another process holds it.
-fn lock(path: &Path) -> Result<Option<File>, Problem> {
+pub(crate) fn lock(path: &Path) -> Result<Option<File>, Problem> {
     let file = OpenOptions::new().create(true).write(true).truncate(false).open(path);
     let file = file.map_err(|e| storage(path, "open", &e))?;
     match file.try_lock() {

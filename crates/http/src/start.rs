@@ -4,7 +4,7 @@
 use crate::{
     client::UnixClient,
     log,
-    owner::Role,
+    owner::{self, Role},
     paths::{Places, storage},
     server::Health,
 };
@@ -71,11 +71,12 @@ pub async fn connect_or_start(places: &Places, program: &Path) -> Result<UnixCli
                 }
                 client.handover().await?;
             }
-            Answer::Nobody(problem) => match start(places, program).await {
-                Ok(()) => {}
-                // Another process won the race for the folder, or the last owner is still ending: look again.
-                Err(Problem { code: Code::OwnerBusy, .. }) if Instant::now() < deadline => sleep(POLL).await,
-                Err(other) => return Err(if other.code == Code::OwnerBusy { problem } else { other }),
+            // Somebody has the folder and does not answer: an owner that starts or ends.
+            Answer::Nobody(_) if owner::lock(&places.lock)?.is_none() => sleep(POLL).await,
+            Answer::Nobody(_) => match start(places, program).await {
+                // Another process won the race for the folder: look again.
+                Ok(()) | Err(Problem { code: Code::OwnerBusy, .. }) => {}
+                Err(other) => return Err(other),
             },
         }
         if Instant::now() >= deadline {

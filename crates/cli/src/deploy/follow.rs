@@ -32,12 +32,14 @@ pub(crate) struct Follow {
     workspace: Workspace,
     /// It has been seen on its way: only then does a state of rest mean that it ended.
     under_way: bool,
+    /// The person asked for it to be cancelled.
+    cancelled: bool,
 }
 
 impl Follow {
     /// `events` were subscribed to before whatever set the workspace in motion.
     pub(crate) fn new(session: Session, events: Events, workspace: Workspace) -> Self {
-        Self { session, events, workspace, under_way: false }
+        Self { session, events, workspace, under_way: false, cancelled: false }
     }
 
     pub(crate) async fn finish(mut self, show: &mut dyn Show) -> Result<Ended, Failure> {
@@ -62,16 +64,31 @@ impl Follow {
                         return Ok(Ended::Left);
                     }
                     show.note("Cancelling. Ctrl-C again leaves it to itself.");
-                    let id = self.workspace.id.clone();
-                    match self.session.api.workspace_cancel(WorkspaceRef { id }).await {
-                        // It may have just become ready, or failed: the next state tells.
-                        Ok(workspace) => self.workspace = workspace,
-                        Err(Problem { code: Code::WrongState, .. }) => {}
-                        Err(problem) => return Err(problem.into()),
-                    }
+                    self.cancel().await?;
                 }
             }
         }
+    }
+
+    async fn cancel(&mut self) -> Result<(), Failure> {
+        self.cancelled = true;
+        let id = WorkspaceRef { id: self.workspace.id.clone() };
+        let cancelled = match self.session.api.workspace_cancel(id.clone()).await {
+            // The work is done and only the program's listening is awaited: then stopping is what is meant.
+            Err(Problem { code: Code::WrongState, .. })
+                if self.workspace.state == WorkspaceState::Creating =>
+            {
+                self.session.api.workspace_stop(id).await
+            }
+            other => other,
+        };
+        match cancelled {
+            Ok(workspace) => self.workspace = workspace,
+            // It has just become ready, or failed: the next event tells.
+            Err(Problem { code: Code::WrongState, .. }) => {}
+            Err(problem) => return Err(problem.into()),
+        }
+        Ok(())
     }
 
     async fn take(&mut self, event: Event, show: &mut dyn Show) -> Result<(), Failure> {
@@ -120,10 +137,12 @@ impl Follow {
             _ if !self.under_way && workspace.problem.is_none() => None,
             state => {
                 let problem = workspace.problem.clone().unwrap_or_else(|| {
-                    Problem::new(
-                        Code::Cancelled,
-                        format!("{} was {} by somebody else.", workspace.id, crate::list::state_word(state)),
-                    )
+                    let said = if self.cancelled {
+                        "The deploy was cancelled.".to_owned()
+                    } else {
+                        format!("{} was {} meanwhile.", workspace.id, crate::list::state_word(state))
+                    };
+                    Problem::new(Code::Cancelled, said)
                 });
                 Some(Ended::Failed(Box::new(workspace.clone()), problem))
             }

@@ -13,11 +13,11 @@ use crate::{
     args::Deploy,
     browser,
     exit::{Code, Failure},
+    line::Line,
     out,
     session::Session,
     text,
 };
-use serde_json::json;
 use slipway_wire::{Api as _, DeployRequest, Source, Workspace};
 use std::time::Instant;
 
@@ -69,10 +69,7 @@ pub(crate) async fn finish(
     match ended {
         Ended::Ready(workspace) => {
             if json {
-                let line = json!({
-                    "event": "ready", "id": workspace.id, "url": workspace.url, "elapsed_ms": elapsed_ms,
-                });
-                out::line(&line.to_string())?;
+                Line::Ready { id: &workspace.id, url: workspace.url.as_deref(), elapsed_ms }.print()?;
             } else {
                 let paint = text::Paint::stderr();
                 out::note(&format!(
@@ -109,8 +106,7 @@ pub(crate) async fn finish(
 
 fn detached(workspace: &Workspace, json: bool) -> Result<Code, Failure> {
     if json {
-        let line = json!({"event": "accepted", "id": workspace.id, "name": workspace.name});
-        out::line(&line.to_string())?;
+        Line::from(workspace).print()?;
     } else {
         out::line(workspace.id.as_str())?;
     }

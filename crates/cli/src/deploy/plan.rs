@@ -2,18 +2,18 @@
 
 use crate::{
     exit::{Code, Failure},
+    line::Line,
     out,
     session::Session,
     text,
 };
-use serde_json::json;
 use slipway_wire::{Api as _, Code as Why, Inspection, Problem, Source};
 use std::fmt::Write as _;
 
 pub(crate) async fn show(session: &Session, source: Source, as_json: bool) -> Result<Code, Failure> {
     let found = session.api.intake_inspect(source).await?;
     if as_json {
-        out::line(&json!({"event": "inspection", "inspection": found}).to_string())?;
+        Line::Inspection { inspection: &found }.print()?;
     } else {
         out::bytes(words(&found).as_bytes())?;
     }

@@ -1,9 +1,8 @@
 //! How a deploy looks: bars on a terminal, plain lines without one, JSON objects for scripts. Shows what it is given;
 //! decides nothing.
 
-use crate::{out, text};
+use crate::{line::Line, out, text};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde_json::json;
 use slipway_wire::{Level, Message, Phase, PhaseName, PhaseState, Workspace};
 use std::{collections::HashMap, io::IsTerminal as _, time::Duration};
 
@@ -11,6 +10,8 @@ use std::{collections::HashMap, io::IsTerminal as _, time::Duration};
 pub(crate) trait Show: Send {
     /// The engine took it on.
     fn accepted(&mut self, workspace: &Workspace);
+    /// How it stood before anything was asked of it: what is done already is not shown again.
+    fn before(&mut self, workspace: &Workspace);
     /// Where it stands now; also when nothing changed.
     fn workspace(&mut self, workspace: &Workspace);
     /// Something the engine says.
@@ -74,7 +75,7 @@ impl Human {
                 bar.enable_steady_tick(Duration::from_millis(120));
                 self.open.insert(phase.name, bar);
             }
-            None => out::note(&format!("{:<8} {}", phase_word(phase.name), what(phase))),
+            None => out::note(format!("{:<8} {}", phase_word(phase.name), what(phase)).trim_end()),
         }
     }
 
@@ -104,7 +105,9 @@ impl Human {
         let took = phase.elapsed_ms.map(text::elapsed).unwrap_or_default();
         let paint = self.paint;
         let sign = if phase.state == PhaseState::Failed { paint.red("✗") } else { paint.green("✓") };
-        self.say(&format!("  {sign} {:<8} {took:>9}  {}", phase_word(phase.name), paint.dim(&what(phase))));
+        let what = what(phase);
+        let what = if what.is_empty() { what } else { paint.dim(&what) };
+        self.say(format!("  {sign} {:<8} {took:>9}  {what}", phase_word(phase.name)).trim_end());
     }
 }
 
@@ -115,6 +118,10 @@ impl Show for Human {
             self.paint.bold(&text::clean(&workspace.name)),
             workspace.id
         ));
+    }
+
+    fn before(&mut self, workspace: &Workspace) {
+        self.seen.extend(workspace.phases.iter().map(|phase| (phase.name, phase.state)));
     }
 
     fn workspace(&mut self, workspace: &Workspace) {
@@ -177,46 +184,34 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    fn print(value: &serde_json::Value) {
+    fn print(line: &Line<'_>) {
         // A reader that went away does not stop the deploy; the end will fail to be written and say so.
-        let _ = out::line(&value.to_string());
+        let _ = line.print();
     }
 }
 
 impl Show for Lines {
     fn accepted(&mut self, workspace: &Workspace) {
-        Self::print(&json!({"event": "accepted", "id": workspace.id, "name": workspace.name}));
+        Self::print(&Line::from(workspace));
+    }
+
+    fn before(&mut self, workspace: &Workspace) {
+        self.seen.extend(workspace.phases.iter().map(|phase| (phase.name, phase.clone())));
     }
 
     fn workspace(&mut self, workspace: &Workspace) {
         for phase in &workspace.phases {
             let before = self.seen.get(&phase.name);
             let known = before.map_or(phase.state == PhaseState::Waiting, |before| same(before, phase));
-            if known {
-                continue;
+            if !known {
+                self.seen.insert(phase.name, phase.clone());
+                Self::print(&Line::from(phase));
             }
-            self.seen.insert(phase.name, phase.clone());
-            Self::print(&json!({
-                "event": "phase",
-                "name": phase.name,
-                "state": phase.state,
-                "elapsed_ms": phase.elapsed_ms,
-                "detail": phase.detail,
-                "command": phase.command,
-                "done": phase.done,
-                "total": phase.total,
-            }));
         }
     }
 
     fn message(&mut self, message: &Message) {
-        Self::print(&json!({
-            "event": "message",
-            "level": message.level,
-            "text": message.text,
-            "aside": message.aside,
-            "hint": message.hint,
-        }));
+        Self::print(&Line::from(message));
     }
 
     fn note(&mut self, _text: &str) {}

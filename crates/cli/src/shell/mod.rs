@@ -6,7 +6,7 @@ mod terminal;
 
 use crate::{
     args::Shell,
-    exit::{Code, Failure},
+    exit::{self, Code, Failure},
     session::Session,
 };
 use slipway_wire::{Api as _, Code as Why, OpenProcess, Problem, ProcessExit, ProcessRef};
@@ -32,7 +32,14 @@ pub(crate) async fn run(args: Shell) -> Result<Code, Failure> {
     }
     let request =
         OpenProcess { id, argv: args.command, cwd: args.cwd, env, terminal: size, stdin: true, name: None };
-    let process = session.api.process_open(request).await?;
+    let process = match session.api.process_open(request).await {
+        // The workspace is there, so it is the command that is not: as a shell ends then.
+        Err(problem) if problem.code == Why::NotFound => {
+            exit::explain(&problem);
+            return Ok(Code::COMMAND_NOT_FOUND);
+        }
+        other => other?,
+    };
     let process = ProcessRef { id: process.workspace, process: process.id };
     let ended = match size {
         Some(size) => terminal::run(&session, &process, size).await,
@@ -47,7 +54,7 @@ pub(crate) async fn run(args: Shell) -> Result<Code, Failure> {
 }
 
 /// The payload of an exit frame.
-fn exit(payload: &[u8]) -> Result<ProcessExit, Failure> {
+fn exit_of(payload: &[u8]) -> Result<ProcessExit, Failure> {
     serde_json::from_slice(payload).map_err(|e| {
         Problem::new(Why::Internal, format!("The program ended, but how could not be read: {e}.")).into()
     })

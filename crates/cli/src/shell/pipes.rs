@@ -1,7 +1,7 @@
 //! Without a terminal: bytes pass both ways as they are, standard error apart from standard output, and signals go to
 //! the program. Reading, writing and signals wait for nothing but their own end, so that none blocks another.
 
-use super::{cut, exit};
+use super::{cut, exit_of};
 use crate::{
     exit::{Code, Failure},
     out,
@@ -32,7 +32,7 @@ pub(crate) async fn run(session: &Session, process: &ProcessRef) -> Result<Code,
                 out::note("slipway: some output is missing here.");
                 Ok(())
             }
-            FrameKind::Exit => break exit(&frame.payload).map(Code::of_process),
+            FrameKind::Exit => break exit_of(&frame.payload).map(Code::of_process),
         };
         if let Err(error) = written {
             break Err(error.into());

@@ -1,7 +1,7 @@
 //! With a terminal: this one becomes raw, the program has a PTY of the same size, and whatever happens this one is as
 //! it was afterwards. When another process takes over as owner the session goes on where it was.
 
-use super::{cut, exit};
+use super::{cut, exit_of};
 use crate::{
     exit::{Code, Failure},
     out,
@@ -48,7 +48,7 @@ async fn carry(session: &Session, process: &ProcessRef, mut size: WindowSize) ->
                         offset = frame.offset + frame.payload.len() as u64;
                     }
                     FrameKind::Gap => offset = frame.offset,
-                    FrameKind::Exit => return Ok(Code::of_process(exit(&frame.payload)?)),
+                    FrameKind::Exit => return Ok(Code::of_process(exit_of(&frame.payload)?)),
                 },
                 Some(Err(problem)) => {
                     let (again, input) = reattach(session, process, offset, problem).await?;
