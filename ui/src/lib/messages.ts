@@ -176,6 +176,7 @@ export const t = {
     cancel: 'Cancel',
     output: 'Show the output',
     creating: (name: string) => `Starting ${name}`,
+    between: 'One moment…',
     of: (done: string, total: string) => `${done} of ${total}`,
   },
 

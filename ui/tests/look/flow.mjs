@@ -62,6 +62,18 @@ await page.type('echo hi');
 await page.until("__slipway.terminalText().includes('echo hi')");
 check('typing reaches the program and comes back', true);
 
+await page.key('T', { ctrl: true, shift: true });
+await page.until("document.querySelectorAll('[data-testid=terminal-tab]').length === 4");
+await page.until(
+  "document.activeElement?.classList.contains('xterm-helper-textarea') && document.activeElement.closest('[data-testid=terminal]').dataset.process !== 'p-start'",
+);
+await page.type('whoami');
+await page.until("__slipway.terminalText() === 'whoami'");
+check('a new terminal has the focus at once', true);
+await page.click('[data-process=p-start][data-testid=terminal-tab]');
+await page.until("__slipway.terminalText().includes('hmr update')");
+check('going back to a tab shows what it had', true);
+
 // 64 MB pushed as fast as acknowledgements allow (at most 1 MiB ahead); meanwhile the longest gap between frames.
 const flood = await page.run(`(async () => {
   const key = 'shop-demo-k3f9/p-start';

@@ -21,6 +21,8 @@ export class Terminals {
   /** Type size, pixels; the setting until changed here. */
   zoom = $state(0);
   active = $state.raw<Session | null>(null);
+  /** The tab whose terminal gets the focus as soon as it stands on the page. */
+  awaited: string | null = null;
   #app: App;
   #sessions = new Map<string, Session>();
 
@@ -106,6 +108,13 @@ export class Terminals {
     const room = this.#app.store.openRoom(id);
     if (!room.processes.some((process) => process.id === opened.id)) this.#app.store.putProcess(opened);
     this.show(id, opened.id);
+    this.focusOn(opened);
+  }
+
+  /** Moves the focus into a process's terminal, now or when it is there. */
+  focusOn(process: Process): void {
+    if (this.active?.key === this.key(process)) this.active.focus();
+    else this.awaited = this.key(process);
   }
 
   show(id: WorkspaceId, process: ProcessId): void {
