@@ -4,8 +4,8 @@
 use std::io;
 use std::sync::Arc;
 
+use nix::sys::signal::SigSet;
 use rustix::process::DumpableBehavior;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::InitOptions;
 use crate::egress::{self, Gate};
@@ -13,6 +13,7 @@ use crate::listener;
 use crate::process::Processes;
 use crate::reaper::Reaper;
 use crate::service::Service;
+use crate::signals::{Event, Signals};
 
 /// Threads for blocking file work at one time.
 const BLOCKING_THREADS: usize = 8;
@@ -23,19 +24,19 @@ pub(crate) fn run(options: &InitOptions) -> io::Result<()> {
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     // PID 1 is given orphans anyway; elsewhere (tests) this makes it so.
     rustix::process::set_child_subreaper(rustix::process::Pid::from_raw(1))?;
+    let signals = Signals::block()?;
+    crate::sys::return_large_memory();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_stack_size(512 * 1024)
         .thread_keep_alive(std::time::Duration::from_secs(2))
         .build()?;
-    runtime.block_on(serve(options))
+    runtime.block_on(serve(options, &signals))
 }
 
-async fn serve(options: &InitOptions) -> io::Result<()> {
-    let mut child_ended = signal(SignalKind::child())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+async fn serve(options: &InitOptions, signals: &SigSet) -> io::Result<()> {
+    let signals = Signals::listen(signals)?;
     let boot_id = boot_id()?;
     let reaper = Arc::new(Reaper::default());
     let processes = Arc::new(Processes::new(&boot_id[..8], Arc::clone(&reaper)));
@@ -59,16 +60,16 @@ async fn serve(options: &InitOptions) -> io::Result<()> {
     };
     let service = Service::new(boot_id, Arc::clone(&processes), gate, egress_port);
     tokio::spawn(listener::serve(socket, service));
-    let reaping = tokio::spawn(async move {
+    reaper.reap();
+    while signals.next().await? == Event::ChildEnded {
         reaper.reap();
-        while child_ended.recv().await.is_some() {
+    }
+    // Children go on ending while they are being ended.
+    let reaping = tokio::spawn(async move {
+        while signals.next().await.is_ok() {
             reaper.reap();
         }
     });
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
     processes.shut_down().await;
     reaping.abort();
     Ok(())

@@ -14,6 +14,7 @@ mod procfs;
 mod reaper;
 mod relay;
 mod service;
+mod signals;
 mod sys;
 mod unpack;
 mod usage;

@@ -31,7 +31,7 @@ use crate::reaper::{Ended, Reaper};
 const PROCESSES: usize = 256;
 
 /// What histories of ended processes may hold together, in bytes. The oldest are forgotten beyond it.
-const ENDED_HISTORY: usize = 64 * 1024 * 1024;
+const ENDED_HISTORY: usize = 24 * 1024 * 1024;
 
 /// How long an orderly shutdown waits between TERM and KILL. Under docker's own ten seconds.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
@@ -123,7 +123,7 @@ impl Processes {
         let exit = self.reaper.expect(started.pid);
         let pid = started.pid.as_raw_nonzero().get() as u32;
         let (end, running) = watch::channel(false);
-        let output = Arc::new(Output::default());
+        let output = Arc::new(Output::new());
         let (mut pumps, mut drained) = (Vec::new(), Vec::new());
         for (stream, source) in started.sources {
             let pump = pump::Pump { source, stream, output: Arc::clone(&output), ended: running.clone() };

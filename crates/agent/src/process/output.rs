@@ -16,6 +16,10 @@ use super::history::{History, Piece};
 /// that nothing a held-back producer has yet to hand over can push out what that reader still needs.
 const LOSSLESS_LAG: u64 = 1024 * 1024;
 
+/// So long a process that has printed more than that waits for its first reader: whoever started it is about to attach
+/// and must find its output from the first byte on. After that it goes on without one.
+const FIRST_READER: Duration = Duration::from_secs(10);
+
 /// A message this large goes out without waiting for more, in bytes.
 const BATCH: u64 = 64 * 1024;
 
@@ -26,9 +30,9 @@ const WINDOW_MESSAGES: u32 = 64;
 const WINDOW_BYTES: u64 = 16 * 1024;
 
 /// One process's output.
-#[derive(Default)]
 pub(crate) struct Output {
     state: Mutex<State>,
+    started: Instant,
     /// Told whenever a reader advanced, came or left.
     room: Notify,
 }
@@ -59,6 +63,11 @@ pub(crate) enum Event {
 }
 
 impl Output {
+    /// Nothing yet, of a process that starts now.
+    pub(crate) fn new() -> Self {
+        Self { state: Mutex::default(), started: Instant::now(), room: Notify::new() }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -75,10 +84,17 @@ impl Output {
     pub(crate) async fn hold(&self) {
         loop {
             let room = self.room.notified();
-            if !self.state().lags() {
+            let (lags, awaits_first) = {
+                let state = self.state();
+                (state.lags(), state.next_reader == 0 && state.history.total() > LOSSLESS_LAG)
+            };
+            if lags {
+                room.await;
+            } else if !awaits_first
+                || tokio::time::timeout_at(self.started + FIRST_READER, room).await.is_err()
+            {
                 return;
             }
-            room.await;
         }
     }
 
@@ -106,6 +122,7 @@ impl Output {
         let offset = offset.min(state.history.total());
         state.readers.push(Position { reader: id, offset, lossless, wake_at: None, wake: Arc::clone(&wake) });
         drop(state);
+        self.room.notify_waiters();
         Reader { output: Arc::clone(self), id, wake, pace: Pace::new() }
     }
 }
@@ -245,7 +262,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_lossless_reader_holds_the_producer_and_its_leaving_frees_it() {
-        let output = Arc::new(Output::default());
+        let output = Arc::new(Output::new());
         let mut reader = output.reader(0, true);
         output.push(Stream::Terminal, &vec![b'x'; LOSSLESS_LAG as usize + 1]);
         assert!(tokio::time::timeout(Duration::from_millis(20), output.hold()).await.is_err());
@@ -258,7 +275,7 @@ mod tests {
 
     #[tokio::test]
     async fn other_readers_hold_nothing_and_see_a_gap() {
-        let output = Arc::new(Output::default());
+        let output = Arc::new(Output::new());
         let mut reader = output.reader(0, false);
         for _ in 0..12 {
             within("room", output.hold()).await;
@@ -280,8 +297,32 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn the_first_reader_is_waited_for_but_not_for_ever() {
+        let output = Arc::new(Output::new());
+        let start = Instant::now();
+        output.push(Stream::Terminal, &vec![b'x'; LOSSLESS_LAG as usize]);
+        output.hold().await;
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        output.push(Stream::Terminal, b"x");
+        output.hold().await;
+        assert_eq!(start.elapsed(), FIRST_READER);
+        output.hold().await;
+        assert_eq!(start.elapsed(), FIRST_READER);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_reader_ends_the_wait_and_finds_everything() {
+        let output = Arc::new(Output::new());
+        output.push(Stream::Stdout, &vec![b'x'; LOSSLESS_LAG as usize + 1]);
+        assert!(tokio::time::timeout(FIRST_READER / 2, output.hold()).await.is_err());
+        let mut reader = output.reader(0, true);
+        assert!(matches!(reader.next().await, Event::Data { offset: 0, .. }));
+        tokio::time::timeout(Duration::from_millis(1), output.hold()).await.expect("room");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn keystrokes_go_at_once_and_floods_are_gathered() {
-        let output = Arc::new(Output::default());
+        let output = Arc::new(Output::new());
         let mut reader = output.reader(0, true);
         let start = Instant::now();
         for _ in 0..10 {
@@ -298,7 +339,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_offset_past_the_end_reads_only_what_is_new() {
-        let output = Arc::new(Output::default());
+        let output = Arc::new(Output::new());
         output.push(Stream::Stdout, b"old");
         let mut reader = output.reader(1_000_000, true);
         output.push(Stream::Stderr, b"new");

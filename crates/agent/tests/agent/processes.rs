@@ -116,6 +116,23 @@ async fn end_of_input_on_a_terminal_is_its_end_of_file_character() {
 }
 
 #[tokio::test]
+async fn programs_begin_with_no_signal_blocked_or_ignored() {
+    let agent = Agent::start();
+    let mut client = agent.client().await;
+    for pty in [true, false] {
+        let done = run(&mut client, command(&["grep", "-E", "Sig(Blk|Ign)", "/proc/self/status"], pty)).await;
+        let text = String::from_utf8([done.terminal, done.stdout].concat()).expect("text");
+        let masks: Vec<u64> = text
+            .lines()
+            .filter_map(|line| u64::from_str_radix(line.split_once(':')?.1.trim(), 16).ok())
+            // Real-time signals are the C library's own; whoever runs the tests may ignore some.
+            .map(|mask| mask & 0x7FFF_FFFF)
+            .collect();
+        assert_eq!(masks, [0, 0], "{text}");
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_started_is_named() {
     let agent = Agent::start();
     let mut client = agent.client().await;
@@ -200,6 +217,20 @@ async fn a_lossless_reader_that_stops_holds_the_process_and_loses_nothing() {
     assert!(rest.gaps.is_empty());
     assert_eq!(first.data.len() + rest.stdout.len(), 30_000_000);
     assert_eq!(&rest.stderr[..], b"END\n");
+}
+
+#[tokio::test]
+async fn output_before_the_first_reader_is_held_a_while_for_it() {
+    let agent = Agent::start();
+    let mut client = agent.client().await;
+    let process = exec(&mut client, command(&["head", "-c", "30000000", "/dev/zero"], false)).await.process;
+    let bytes = async |client: &mut crate::support::Client| {
+        client.processes(v1::ProcessesRequest {}).await.expect("processes").into_inner().processes[0].bytes
+    };
+    until("it has printed what is held", async || bytes(&mut client).await > 1024 * 1024).await;
+    let done = attach(&mut client, &process, 0, true).await.rest(0).await;
+    assert!(done.gaps.is_empty(), "{:?}", done.gaps);
+    assert_eq!(done.stdout.len(), 30_000_000);
 }
 
 #[tokio::test]
