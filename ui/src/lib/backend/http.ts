@@ -6,6 +6,8 @@ import { decodeFrame } from './frame';
 import { asProblem, type Backend, type EventSink } from './index';
 
 const MAX_LINE = 4 * 1024 * 1024;
+/** Output received but not yet shown, bytes. A WebSocket cannot be slowed down, so beyond this it is opened anew. */
+const MAX_BEHIND = 8 * 1024 * 1024;
 
 /** Reads newline-delimited events; an empty line is a heartbeat. */
 async function readEvents(body: ReadableStream<Uint8Array>, sink: EventSink): Promise<void> {
@@ -63,6 +65,7 @@ export function httpBackend(base: URL, token: string): Backend {
       socket.binaryType = 'arraybuffer';
       let closed = false;
       let exited = false;
+      let behind = 0;
       const lose = (problem: Problem) => {
         if (closed) return;
         closed = true;
@@ -74,7 +77,9 @@ export function httpBackend(base: URL, token: string): Backend {
         try {
           const frame = decodeFrame(new Uint8Array(message.data));
           exited ||= frame.kind === 'exit';
+          if ('payload' in frame) behind += frame.payload.length;
           sink.frames([frame]);
+          if (behind > MAX_BEHIND) lose({ code: 'limit', message: 'the output came faster than it could be shown' });
         } catch (thrown) {
           lose(asProblem(thrown));
         }
@@ -87,7 +92,9 @@ export function httpBackend(base: URL, token: string): Backend {
         socket.onopen = () =>
           resolve({
             input: async (bytes) => socket.send(bytes as Uint8Array<ArrayBuffer>),
-            ack: () => {}, // The socket's own flow control stands in for it.
+            ack: (bytes) => {
+              behind -= bytes;
+            },
             close: () => {
               closed = true;
               socket.close();

@@ -36,7 +36,7 @@ export function tauriBackend(): Backend {
     },
 
     async attach(id, process, offset, sink) {
-      let open = true;
+      let [open, closed] = [true, false];
       const channel = new Channel<Output>((message) => {
         if (!open) return;
         if ('lost' in message) {
@@ -56,7 +56,9 @@ export function tauriBackend(): Backend {
         input: (bytes) => invoke('rpc', bytes, { headers: { name: 'stream.input', stream: String(stream) } }),
         ack: (bytes) => tell('stream.ack', { stream, bytes }),
         close: () => {
-          if (!open) return;
+          // Also after the stream ended by itself: the bridge keeps its entry until it is told.
+          if (closed) return;
+          closed = true;
           open = false;
           tell('stream.close', { stream });
         },

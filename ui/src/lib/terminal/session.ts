@@ -192,6 +192,7 @@ export class Session {
 
   /** The stream ended by itself: attach again where it stopped, as long as the process is still listed. */
   #lost(): void {
+    this.#attachment?.close();
     this.#attachment = null;
     if (this.#disposed || this.#ended) return;
     const known = this.#app.store.room(this.process.workspace)?.processes.some(({ id }) => id === this.process.id);
