@@ -180,3 +180,11 @@ impl House {
         Ok(Self { engine, data })
     }
 }
+
+/// Bytes that nothing on the way can guess.
+pub(crate) fn random(length: usize) -> Result<bytes::Bytes> {
+    use std::io::Read;
+    let mut bytes = vec![0; length];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes.into())
+}

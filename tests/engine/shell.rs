@@ -1,10 +1,13 @@
 //! What a person types in a shell of a workspace and reads there. Waits for what is on the screen, never for a time.
 
 use super::harness::{House, LONG};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use slipway_engine::Attachment;
 use slipway_wire::{Api, FrameKind, OpenProcess, ProcessExit, ProcessRef, WindowSize, WorkspaceId};
 use std::collections::BTreeMap;
+
+/// Bytes of the screen told when something does not appear.
+const SHOWN: usize = 1024;
 
 /// What a person types in a shell and reads there.
 pub(crate) struct Shell {
@@ -27,7 +30,12 @@ impl Shell {
         };
         let process = ProcessRef { id: id.clone(), process: house.engine.process_open(open).await?.id };
         let attached = house.engine.attach(&process, 0, false).await?;
-        Ok(Self { process, attached, seen: Vec::new() })
+        Ok(Self::of(process, attached))
+    }
+
+    /// The shell behind an attachment.
+    pub(crate) fn of(process: ProcessRef, attached: Attachment) -> Self {
+        Self { process, attached, seen: Vec::new() }
     }
 
     /// Types bytes as they are.
@@ -43,12 +51,18 @@ impl Shell {
                 self.seen.drain(..at + wanted.len());
                 return Ok(());
             }
+            // What is wanted may be cut in two; the rest has been looked at. Some of it is for the error message.
+            self.seen.drain(..self.seen.len().saturating_sub(wanted.len().max(SHOWN)));
             let frame = tokio::time::timeout(LONG, self.attached.output.recv()).await;
             let seen = String::from_utf8_lossy(&self.seen).into_owned();
             let frame = frame.with_context(|| format!("waiting for {wanted:?} after {seen:?}"))?;
             let frame = frame.with_context(|| format!("no {wanted:?} in {seen:?}"))?;
-            ensure!(frame.kind == FrameKind::Terminal, "{:?} before {wanted:?} in {seen:?}", frame.kind);
-            self.seen.extend_from_slice(&frame.payload);
+            match frame.kind {
+                FrameKind::Terminal => self.seen.extend_from_slice(&frame.payload),
+                // A reader that keeps nobody waiting may be told of a gap; what is wanted comes after it.
+                FrameKind::Gap => self.seen.clear(),
+                other => bail!("{other:?} before {wanted:?} in {seen:?}"),
+            }
         }
     }
 

@@ -158,9 +158,14 @@ pub(crate) fn agent_problem(doing: &str, status: &tonic::Status) -> Problem {
     if text.is_empty() {
         return Problem::new(code, format!("It did not work ({doing})."));
     }
-    // The agent's sentences are written for people; only their first letter and end are ours.
-    let mut sentence: String =
-        text.chars().take(1).flat_map(char::to_uppercase).chain(text.chars().skip(1)).collect();
+    // The agent's sentences are written for people; only their first letter and end are ours. The name of a program
+    // or file at the beginning stays as it is.
+    let first = text.split(' ').next().unwrap_or_default();
+    let mut sentence: String = if first.chars().all(|c| c.is_ascii_lowercase()) {
+        text.chars().take(1).flat_map(char::to_uppercase).chain(text.chars().skip(1)).collect()
+    } else {
+        text
+    };
     if !sentence.ends_with(['.', '!', '?']) {
         sentence.push('.');
     }
