@@ -116,7 +116,10 @@ fn a_program_that_ends_at_once_fails_with_its_last_words() -> Result<()> {
         "broken.zip",
         &[
             ("package.json", package),
-            ("broken.js", "require('http'); console.error('out of luck'); process.exit(3)"),
+            (
+                "broken.js",
+                "require('http').createServer(() => {}); console.error('out of luck'); process.exit(3)",
+            ),
         ],
     )?;
     let ran = house.run(&["deploy", source.to_str().context("text")?])?;
@@ -165,7 +168,10 @@ fn an_interrupted_deploy_is_cancelled() -> Result<()> {
     let source = zip(
         &house,
         "silent.zip",
-        &[("package.json", package), ("s.js", "require('http'); setInterval(() => {}, 1000)")],
+        &[
+            ("package.json", package),
+            ("s.js", "require('http').createServer(() => {}); setInterval(() => {}, 1000)"),
+        ],
     )?;
     let mut command = house.command(&["deploy", source.to_str().context("text")?, "--json"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;

@@ -8,6 +8,7 @@ mod deploy;
 mod docs;
 mod doctor;
 mod exit;
+mod interrupts;
 mod line;
 mod list;
 mod logs;

@@ -2,7 +2,7 @@
 //! is always the engine's: a gap in the events is filled by reading it again.
 
 use super::show::Show;
-use crate::{exit::Failure, out, session::Session};
+use crate::{exit::Failure, interrupts::Interrupts, out, session::Session};
 use slipway_http::Events;
 use slipway_wire::{
     Api as _, Code, Event, EventBody, FrameKind, PhaseState, Problem, ProcessRef, Workspace, WorkspaceRef,
@@ -43,6 +43,7 @@ impl Follow {
     }
 
     pub(crate) async fn finish(mut self, show: &mut dyn Show) -> Result<Ended, Failure> {
+        let mut presses = Interrupts::listen()?;
         let mut interrupts = 0;
         loop {
             show.workspace(&self.workspace);
@@ -55,8 +56,7 @@ impl Follow {
                     Ok(event) => self.take(event, show).await?,
                     Err(problem) => self.reconnect(problem).await?,
                 },
-                pressed = tokio::signal::ctrl_c() => {
-                    pressed?;
+                () = presses.next() => {
                     interrupts += 1;
                     if interrupts > 1 {
                         show.done();

@@ -73,9 +73,10 @@ pub(crate) async fn finish(
             } else {
                 let paint = text::Paint::stderr();
                 out::note(&format!(
-                    "{} {} is ready after {}",
+                    "{} {} {} after {}",
                     paint.green("✓"),
                     paint.bold(&text::clean(&workspace.name)),
+                    if workspace.url.is_some() { "is ready" } else { "runs, and listens on no port," },
                     text::elapsed(elapsed_ms),
                 ));
                 out::line(workspace.url.as_deref().unwrap_or(workspace.id.as_str()))?;

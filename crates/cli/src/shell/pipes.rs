@@ -108,8 +108,10 @@ fn pass_signals(session: Session, process: ProcessRef) -> std::io::Result<impl F
 
 #[cfg(not(unix))]
 fn pass_signals(session: Session, process: ProcessRef) -> std::io::Result<impl Future<Output = ()> + Send> {
+    let mut presses = crate::interrupts::Interrupts::listen()?;
     Ok(async move {
-        while tokio::signal::ctrl_c().await.is_ok() {
+        loop {
+            presses.next().await;
             let signal =
                 Signal { id: process.id.clone(), process: process.process.clone(), signal: 2, tree: true };
             if let Err(problem) = session.api.process_signal(signal).await {
