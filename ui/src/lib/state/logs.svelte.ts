@@ -58,7 +58,11 @@ export class LogTail {
         waiting += item.payload.length;
         const parts = (rest + decoder.decode(item.payload, { stream: true })).split('\n');
         rest = (parts.pop() ?? '').slice(-MAX_LINE);
-        for (const part of parts) fresh.push(plainLine(part));
+        for (const part of parts) {
+          const line = plainLine(part);
+          // A program that clears its screen prints a screenful of empty lines; one says as much.
+          if (line !== '' || (fresh.at(-1) ?? this.lines.at(-1)) !== '') fresh.push(line);
+        }
       }
       if (batch.some(({ kind }) => kind === 'exit') && rest !== '') {
         fresh.push(plainLine(rest));
