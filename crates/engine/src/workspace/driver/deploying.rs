@@ -23,6 +23,7 @@ impl Driver {
         self.generation += 1;
         self.listen_by = None;
         self.ending = false;
+        self.link_lost = false;
         for phase in &mut self.record.view.phases {
             if phase.name >= from && phase.name != PhaseName::Check {
                 *phase = waiting(phase.name);

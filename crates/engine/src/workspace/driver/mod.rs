@@ -46,6 +46,8 @@ pub(crate) struct Driver {
     program: Option<Process>,
     /// The program is being ended on purpose: its end is not a failure.
     ending: bool,
+    /// The link broke while a job ran: to be mended when the job is over.
+    link_lost: bool,
 }
 
 /// What the loop does next.
@@ -78,6 +80,7 @@ impl Driver {
             warned: false,
             program: None,
             ending: false,
+            link_lost: false,
         };
         shared.tracker.spawn(driver.run(origin, inbox, told));
         handle
@@ -110,6 +113,9 @@ impl Driver {
                     if generation == self.generation || matches!(update, Update::Ended(_) | Update::Container(_)) {
                         self.apply(generation, update);
                     }
+                    if self.link_lost && self.job.is_none() {
+                        self.look().await;
+                    }
                     Next::GoOn
                 }
                 request = inbox.recv() => match request {
@@ -135,6 +141,7 @@ impl Driver {
                 }
                 () = closed(link.as_ref()) => {
                     self.unlink();
+                    self.link_lost = true;
                     if self.job.is_none() {
                         self.look().await;
                     }

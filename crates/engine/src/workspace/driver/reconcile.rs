@@ -1,13 +1,14 @@
 //! Comparing the container with what is intended. The one path for start-up, a daemon that came back, an end that was
 //! noticed and a link that broke.
 
-use slipway_wire::{Code, PhaseName, PhaseState, Problem, WorkspaceState};
+use slipway_agent_api::v1::ProcessesRequest;
+use slipway_wire::{Code, PhaseName, PhaseState, Problem, ProcessId, ProcessRole, WorkspaceState};
 use std::time::Duration;
 
 use super::Driver;
 use crate::{
     agent_link::AgentLink,
-    deploy::{role_of, watch_app},
+    deploy::{role_of, stop_process, watch_app},
     docker::{Condition, Docker},
 };
 
@@ -15,6 +16,7 @@ impl Driver {
     /// Compares the container with what is intended and mends the difference. The one path for start-up, a daemon that
     /// came back, an end that was noticed and a link that broke.
     pub(super) async fn look(&mut self) {
+        self.link_lost = false;
         let Some(container) = self.find_container().await else { return };
         if self.link.borrow().as_ref().is_some_and(|link| !link.is_closed()) {
             // Still connected; but the end of the container may be on its way to us.
@@ -98,6 +100,11 @@ impl Driver {
         }
         let link = match AgentLink::connect(docker, container).await {
             Ok(link) => link,
+            Err(problem) if docker.ping().await.is_err() => {
+                // It went away again meanwhile; when it is back, so are we.
+                tracing::warn!(workspace = %self.record.view.id, %problem, "could not be reconnected yet");
+                return;
+            }
             Err(problem) => {
                 self.say_problem(&problem);
                 self.record.view.problem = Some(problem);
@@ -107,22 +114,46 @@ impl Driver {
             }
         };
         self.take_link(link.clone());
-        let app = self.find_app(&link).await;
-        self.record.app.clone_from(&app);
+        let Some(listed) = plan_processes(&link).await else { return };
+        let app = self.find_app(&listed);
+        let before =
+            std::mem::replace(&mut self.record.app, app.as_ref().map(|(process, _)| process.clone()));
         match app {
-            Some(process) => {
-                let (updates, stop) = (self.updates(), self.link_tasks.clone());
-                self.shared
-                    .tracker
-                    .spawn(async move { stop.run_until_cancelled(watch_app(link, process, updates)).await });
-                if self.record.view.ready_ms.is_none() {
-                    self.started();
-                }
+            Some((process, running)) => self.follow(link, process, running),
+            None if self.record.view.state == WorkspaceState::Creating => {
+                // What the deploy had begun has nobody who waits for it.
+                end_all(&link, &listed).await;
+                self.cut_short();
             }
-            None if self.record.view.state == WorkspaceState::Creating => self.cut_short(),
+            None if before.is_some() && self.record.view.state == WorkspaceState::Running => {
+                let text =
+                    "The container was restarted by something other than Slipway; the program does not run.";
+                let problem =
+                    Problem::new(Code::StartFailed, text).hint("Start it again; its files are kept.");
+                self.record.view.url = None;
+                self.failed(PhaseName::Start, problem);
+            }
             None => {}
         }
         self.changed();
+    }
+
+    /// Follows a program that was found again. One that has ended meanwhile tells its end at once.
+    fn follow(&mut self, link: AgentLink, process: ProcessId, running: bool) {
+        let (updates, stop) = (self.updates(), self.link_tasks.clone());
+        let watch = async move { stop.run_until_cancelled(watch_app(link, process, updates)).await };
+        self.shared.tracker.spawn(watch);
+        if !running {
+            return;
+        }
+        let view = &mut self.record.view;
+        if view.ready_ms.is_none() {
+            self.started();
+        } else if view.problem.as_ref().is_some_and(|problem| problem.code == Code::AgentLost) {
+            // It was only out of reach.
+            view.state = WorkspaceState::Running;
+            view.problem = None;
+        }
     }
 
     /// A deploy that a crash cut short. With the files all in, it can go on; without them it cannot.
@@ -144,19 +175,13 @@ impl Driver {
         self.failed(name, problem);
     }
 
-    pub(super) async fn find_app(&self, link: &AgentLink) -> Option<slipway_wire::ProcessId> {
-        let listed = link
-            .client
-            .clone()
-            .processes(slipway_agent_api::v1::ProcessesRequest {})
-            .await
-            .ok()?
-            .into_inner();
-        let running = listed.processes.iter().filter(|p| p.exit.is_none());
-        let mut apps = running.filter(|p| role_of(&p.tag) == slipway_wire::ProcessRole::App);
-        let known = self.record.app.as_ref().map(ToString::to_string);
-        let found = apps.clone().find(|p| Some(&p.process) == known.as_ref()).or_else(|| apps.next())?;
-        found.process.parse().ok()
+    /// The program among a container's processes, and whether it runs: the one that is known, ended or not, else the
+    /// first that runs.
+    fn find_app(&self, listed: &[Listed]) -> Option<(ProcessId, bool)> {
+        let mut apps = listed.iter().filter(|p| p.role == ProcessRole::App);
+        let known = apps.clone().find(|p| Some(&p.id) == self.record.app.as_ref());
+        let found = known.or_else(|| apps.find(|p| p.running))?;
+        Some((found.id.clone(), found.running))
     }
 
     /// Found in the store when the engine was opened.
@@ -169,7 +194,8 @@ impl Driver {
     /// The container by its id or, when a crash came between making it and writing that down, by our label. Without
     /// one, a deploy that was under way is over.
     pub(super) async fn find_container(&mut self) -> Option<String> {
-        if self.record.container.is_none() && self.record.view.state == WorkspaceState::Creating {
+        let unsure = matches!(self.record.view.state, WorkspaceState::Creating | WorkspaceState::Terminated);
+        if self.record.container.is_none() && unsure {
             let docker = self.shared.docker.current().ok()?;
             match docker.ours(&self.shared.instance).await {
                 Err(problem) => {
@@ -178,6 +204,15 @@ impl Driver {
                 }
                 Ok(ours) => {
                     let found = ours.into_iter().find(|c| c.workspace.as_ref() == Some(&self.record.view.id));
+                    if self.record.view.state == WorkspaceState::Terminated {
+                        // Made at the moment the engine went away: nobody has seen it, and the deploy is over.
+                        if let Some(found) = found
+                            && let Err(problem) = docker.remove(&found.id).await
+                        {
+                            tracing::warn!(workspace = %self.record.view.id, %problem, "could not be removed");
+                        }
+                        return None;
+                    }
                     self.record.container = found.map(|c| c.id);
                 }
             }
@@ -189,4 +224,33 @@ impl Driver {
         }
         self.record.container.clone()
     }
+}
+
+/// A process of a workspace as its agent lists it.
+pub(super) struct Listed {
+    id: ProcessId,
+    role: ProcessRole,
+    running: bool,
+}
+
+/// The processes of a container that a plan started, running or ended. `None`: the agent does not answer.
+pub(super) async fn plan_processes(link: &AgentLink) -> Option<Vec<Listed>> {
+    let reply = link.client.clone().processes(ProcessesRequest {}).await.ok()?.into_inner();
+    let listed = reply.processes.into_iter().filter_map(|process| {
+        let role = role_of(&process.tag);
+        let of_plan = matches!(role, ProcessRole::Install | ProcessRole::Build | ProcessRole::App);
+        let id = process.process.parse().ok().filter(|_| of_plan)?;
+        Some(Listed { id, role, running: process.exit.is_none() })
+    });
+    Some(listed.collect())
+}
+
+/// Ends those that run, all at once.
+pub(super) async fn end_all(link: &AgentLink, listed: &[Listed]) {
+    let ends = listed.iter().filter(|process| process.running).map(|process| async {
+        if let Err(problem) = stop_process(link, &process.id).await {
+            tracing::warn!(process = %process.id, %problem, "could not be ended");
+        }
+    });
+    futures_util::future::join_all(ends).await;
 }

@@ -11,8 +11,9 @@ use super::{
         message, sentence,
     },
     Driver, Next,
+    reconcile::{end_all, plan_processes},
 };
-use crate::deploy::{Intake, plan_view, stop_process};
+use crate::deploy::{Intake, plan_view};
 
 impl Driver {
     pub(super) async fn answer(
@@ -45,6 +46,9 @@ impl Driver {
                     return Err(Problem::new(Code::WrongState, "No deploy is under way."));
                 }
                 self.end_job(told).await;
+                if self.link_lost {
+                    self.look().await;
+                }
                 Ok(())
             }
             Request::Start => {
@@ -105,12 +109,15 @@ impl Driver {
         Ok(())
     }
 
-    pub(super) async fn end_app(&mut self) -> Result<(), Problem> {
-        let (Some(app), Some(link)) = (self.record.app.take(), self.link.borrow().clone()) else {
-            return Ok(());
-        };
+    /// Ends the program and everything else the plan started, whatever is left of it.
+    async fn end_plan(&mut self) {
         self.ending = true;
-        stop_process(&link, &app).await
+        self.record.app = None;
+        let link = self.link.borrow().clone().filter(|link| !link.is_closed());
+        let Some(link) = link else { return };
+        if let Some(listed) = plan_processes(&link).await {
+            end_all(&link, &listed).await;
+        }
     }
 
     pub(super) async fn redeploy(&mut self, from: PhaseName, command: Option<String>) -> Result<(), Problem> {
@@ -130,7 +137,7 @@ impl Driver {
             }
             self.change_command(from, line)?;
         }
-        self.end_app().await?;
+        self.end_plan().await;
         self.began = Instant::now();
         self.deploy(from, None);
         Ok(())
@@ -158,7 +165,7 @@ impl Driver {
             return Err(Problem::new(Code::WrongState, "There is no container any more.")
                 .hint("Deploy it as a new workspace."));
         }
-        self.end_app().await?;
+        self.end_plan().await;
         let plan = intake.plans.first().cloned();
         let image = self.record.view.image.clone();
         self.record.view.plan = plan.as_ref().map(|plan| plan_view(plan, Some(&image)));
@@ -173,11 +180,17 @@ impl Driver {
     }
 
     pub(super) async fn remove(&mut self) -> Result<(), Problem> {
-        self.ending = true;
-        self.unlink();
         let docker = self.shared.docker.current();
         if let Some(container) = self.record.container.clone() {
-            docker?.remove(&container).await?;
+            // Before anything is let go of: without Docker it cannot be removed and goes on as it is.
+            let docker = docker?;
+            self.ending = true;
+            self.unlink();
+            if let Err(problem) = docker.remove(&container).await {
+                self.ending = false;
+                self.look().await;
+                return Err(problem);
+            }
         } else if let Ok(docker) = docker {
             // One that was made and not yet written down carries our label.
             for found in docker.ours(&self.shared.instance).await? {
