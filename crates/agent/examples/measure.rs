@@ -1,5 +1,5 @@
-//! Measures an agent through `docker exec`, as the engine reaches it: `measure CONTAINER`. Prints round trip, keystroke
-//! echo and throughput; a tool for people, not a test.
+//! Measures an agent through `docker exec`, as the engine reaches it: `measure CONTAINER [watch]`. Prints round trip,
+//! keystroke echo and throughput, or with `watch` what an idle port watcher costs; a tool for people, not a test.
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 
 use std::error::Error;
@@ -25,6 +25,9 @@ async fn main() -> Outcome<()> {
     let container = std::env::args().nth(1).ok_or("usage: measure CONTAINER")?;
     let mut agent = connect(container).await?;
     println!("{:?}", agent.hello(v1::HelloRequest { protocol: 1 }).await?.into_inner());
+    if std::env::args().nth(2).is_some_and(|word| word == "watch") {
+        return watch(&mut agent).await;
+    }
     round_trips(&mut agent).await?;
     keystrokes(&mut agent).await?;
     let bytes = format!("{}", FLOOD_MEGABYTES << 20);
@@ -38,6 +41,22 @@ async fn main() -> Outcome<()> {
         &["sh", "-c", "yes 'a line as programs print them' | head -c 67108864"],
     )
     .await
+}
+
+/// Processor time of PID 1 while somebody watches its ports, half a minute at a time.
+async fn watch(agent: &mut Agent) -> Outcome<()> {
+    let mut events = agent.ports(v1::PortsRequest {}).await?.into_inner();
+    tokio::spawn(async move {
+        while let Ok(Some(event)) = events.message().await {
+            println!("  {event:?}");
+        }
+    });
+    loop {
+        let path = "/proc/1/stat".into();
+        let mut stat = agent.read(v1::ReadRequest { path, ..Default::default() }).await?.into_inner();
+        println!("{:?}", stat.message().await?.map(|part| part.data));
+        tokio::time::sleep(Duration::from_secs(30)).await;
+    }
 }
 
 async fn connect(container: String) -> Outcome<Agent> {
