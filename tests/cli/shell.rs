@@ -1,13 +1,13 @@
 //! `slipway shell`: exit codes, bytes that pass as they are, and a real terminal.
 
-use crate::house::{House, LONG};
+use crate::house::{House, LONG, wait_for};
 use anyhow::{Context as _, Result};
-use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+use portable_pty::{Child, CommandBuilder, PtyPair, PtySize, native_pty_system};
 use std::{
-    cell::RefCell,
-    io::{Read as _, Write as _},
+    io::{Read as _, Write},
+    process::Command,
     sync::mpsc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// Bytes with every value and no pattern that a line discipline or a decoder would leave alone.
@@ -73,58 +73,114 @@ fn input_that_nobody_reads_does_not_hold_the_end_up() -> Result<()> {
 fn a_terminal_has_its_size_follows_it_and_is_restored() -> Result<()> {
     let house = House::new()?;
     let id = house.hello()?;
-    let pty = native_pty_system().openpty(PtySize { rows: 31, cols: 97, pixel_width: 0, pixel_height: 0 })?;
-    let before = pty.master.get_termios().context("termios")?;
-    let mut command = CommandBuilder::new(slipway_tests::built("SLIPWAY_CLI", "slipway")?);
-    command.args(["shell", &id]);
-    command.env("SLIPWAY_DATA_DIR", house.data());
-    command.env("TERM", "xterm-256color");
-    let mut child = pty.slave.spawn_command(command)?;
-    let mut reader = pty.master.try_clone_reader()?;
-    let (sender, output) = mpsc::channel();
-    std::thread::spawn(move || {
-        let mut buffer = [0; 4096];
-        while let Ok(count @ 1..) = reader.read(&mut buffer) {
-            if sender.send(buffer[..count].to_vec()).is_err() {
-                break;
+    let mut terminal = Terminal::shell(&house, &id)?;
+    // The echo holds the sum's text, only the program its result.
+    terminal.press(b"echo size=$(stty size) $((40+2))\n")?;
+    terminal.expect("size=31 97 42")?;
+    terminal.pty.master.resize(PtySize { rows: 40, cols: 120, pixel_width: 0, pixel_height: 0 })?;
+    terminal.press(b"until [ \"$(stty size)\" = '40 120' ]; do sleep 0.05; done; echo resized-$((1+1))\n")?;
+    terminal.expect("resized-2")?;
+    // Ctrl-C ends the program inside, not the session.
+    terminal.press(b"sh -c 'echo asleep-$((1+2)); exec sleep 1000'\n")?;
+    terminal.expect("asleep-3")?;
+    terminal.press(b"\x03")?;
+    terminal.press(b"echo alive-$((2+2)); exit 5\n")?;
+    terminal.expect("alive-4")?;
+    assert_eq!(terminal.child.wait()?.exit_code(), 5);
+    assert_eq!(terminal.before, format!("{:?}", terminal.pty.master.get_termios().context("termios")?));
+    Ok(())
+}
+
+#[test]
+fn a_terminal_goes_on_when_the_owner_is_killed_and_another_comes() -> Result<()> {
+    let house = House::new()?;
+    let id = house.hello()?;
+    let mut terminal = Terminal::shell(&house, &id)?;
+    terminal.press(b"kept=yes; echo begun-$((1+1))\n")?;
+    terminal.expect("begun-2")?;
+    let pid = house.owner_pid()?;
+    Command::new("kill").args(["-KILL", &pid.to_string()]).status()?;
+    wait_for("another owner", || {
+        house.ok(&["ps"])?;
+        Ok((house.owner_pid()? != pid).then_some(()))
+    })?;
+    // What is typed while nobody owns the folder may be lost; so it is typed until it is answered.
+    wait_for("the same shell to answer", || {
+        terminal.press(b"\necho kept=$kept-$((2+1))\n")?;
+        Ok(terminal.expect_within("kept=yes-3", Duration::from_secs(1)).ok())
+    })?;
+    terminal.press(b"\nexit 4\n")?;
+    assert_eq!(terminal.child.wait()?.exit_code(), 4);
+    Ok(())
+}
+
+/// `slipway shell` in a terminal of its own.
+struct Terminal {
+    pty: PtyPair,
+    child: Box<dyn Child + Send + Sync>,
+    keys: Box<dyn Write + Send>,
+    output: mpsc::Receiver<Vec<u8>>,
+    seen: String,
+    answered: usize,
+    /// How the terminal was set before.
+    before: String,
+}
+
+impl Terminal {
+    /// Up to the prompt: what is typed before it is dropped by the shell itself.
+    fn shell(house: &House, id: &str) -> Result<Self> {
+        let pty =
+            native_pty_system().openpty(PtySize { rows: 31, cols: 97, pixel_width: 0, pixel_height: 0 })?;
+        let before = format!("{:?}", pty.master.get_termios().context("termios")?);
+        let mut command = CommandBuilder::new(slipway_tests::built("SLIPWAY_CLI", "slipway")?);
+        command.args(["shell", id]);
+        command.env("SLIPWAY_DATA_DIR", house.data());
+        command.env("TERM", "xterm-256color");
+        let child = pty.slave.spawn_command(command)?;
+        let mut reader = pty.master.try_clone_reader()?;
+        let (sender, output) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                if sender.send(buffer[..count].to_vec()).is_err() {
+                    break;
+                }
             }
-        }
-    });
-    let keys = RefCell::new(pty.master.take_writer()?);
-    let mut seen = String::new();
-    let mut answered = 0;
-    let mut expect = |wanted: &str| -> Result<()> {
-        let deadline = Instant::now() + LONG;
-        while !seen.contains(wanted) {
+        });
+        let keys = pty.master.take_writer()?;
+        let mut terminal = Self { pty, child, keys, output, seen: String::new(), answered: 0, before };
+        terminal.expect("$ ")?;
+        Ok(terminal)
+    }
+
+    fn press(&mut self, bytes: &[u8]) -> Result<()> {
+        Ok(self.keys.write_all(bytes)?)
+    }
+
+    fn expect(&mut self, wanted: &str) -> Result<()> {
+        self.expect_within(wanted, LONG)
+    }
+
+    fn expect_within(&mut self, wanted: &str, time: Duration) -> Result<()> {
+        let deadline = Instant::now() + time;
+        while !self.seen.contains(wanted) {
             let left = deadline.saturating_duration_since(Instant::now());
-            let more = output.recv_timeout(left);
-            let more = more.with_context(|| format!("waited for {wanted:?}, saw {seen:?}"))?;
-            seen.push_str(&String::from_utf8_lossy(&more));
+            let more = self.output.recv_timeout(left);
+            let more = more.with_context(|| format!("waited for {wanted:?}, saw {:?}", self.seen))?;
+            self.seen.push_str(&String::from_utf8_lossy(&more));
             // A shell asks where the cursor is, and a terminal answers.
-            while seen.matches("\x1b[6n").count() > answered {
-                keys.borrow_mut().write_all(b"\x1b[1;1R")?;
-                answered += 1;
+            while self.seen.matches("\x1b[6n").count() > self.answered {
+                self.keys.write_all(b"\x1b[1;1R")?;
+                self.answered += 1;
             }
         }
         Ok(())
-    };
-    let press = |bytes: &[u8]| keys.borrow_mut().write_all(bytes);
-    // What is typed before the prompt is dropped by the shell itself.
-    expect("$ ")?;
-    // The echo holds the sum's text, only the program its result.
-    press(b"echo size=$(stty size) $((40+2))\n")?;
-    expect("size=31 97 42")?;
-    pty.master.resize(PtySize { rows: 40, cols: 120, pixel_width: 0, pixel_height: 0 })?;
-    press(b"until [ \"$(stty size)\" = '40 120' ]; do sleep 0.05; done; echo resized-$((1+1))\n")?;
-    expect("resized-2")?;
-    // Ctrl-C ends the program inside, not the session.
-    press(b"sh -c 'echo asleep-$((1+2)); exec sleep 1000'\n")?;
-    expect("asleep-3")?;
-    press(b"\x03")?;
-    press(b"echo alive-$((2+2)); exit 5\n")?;
-    expect("alive-4")?;
-    assert_eq!(child.wait()?.exit_code(), 5);
-    let after = pty.master.get_termios().context("termios")?;
-    assert_eq!(format!("{before:?}"), format!("{after:?}"));
-    Ok(())
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // One that ended by itself cannot be killed again.
+        let _ = self.child.kill();
+    }
 }

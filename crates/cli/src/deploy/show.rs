@@ -40,6 +40,25 @@ fn what(phase: &Phase) -> String {
     text::clean(phase.detail.as_deref().or(phase.command.as_deref()).unwrap_or_default())
 }
 
+/// A bar where something is counted, a spinner where not.
+fn dress(bar: &ProgressBar, phase: &Phase) {
+    let counted = phase.total.filter(|total| *total > 0);
+    let template = match counted {
+        Some(_) => {
+            "  {spinner:.cyan} {prefix} {bar:24.cyan/dim} {bytes:>10} of {total_bytes:<10} {elapsed:>4}  {wide_msg}"
+        }
+        None => "  {spinner:.cyan} {prefix} {elapsed:>4}  {wide_msg}",
+    };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    if let Some(total) = counted {
+        bar.set_length(total);
+        bar.set_position(phase.done.unwrap_or(0).min(total));
+    }
+    bar.set_message(what(phase));
+}
+
 /// For people.
 pub(crate) struct Human {
     bars: Option<MultiProgress>,
@@ -70,8 +89,11 @@ impl Human {
     fn begin(&mut self, phase: &Phase) {
         match &self.bars {
             Some(bars) => {
-                let bar = bars.add(ProgressBar::new_spinner());
+                let bar = ProgressBar::new_spinner();
                 bar.set_prefix(format!("{:<8}", phase_word(phase.name)));
+                // Drawn from the first tick on, so it must look right before it is added.
+                dress(&bar, phase);
+                let bar = bars.add(bar);
                 bar.enable_steady_tick(Duration::from_millis(120));
                 self.open.insert(phase.name, bar);
             }
@@ -80,22 +102,9 @@ impl Human {
     }
 
     fn progress(&self, phase: &Phase) {
-        let Some(bar) = self.open.get(&phase.name) else { return };
-        let counted = phase.total.filter(|total| *total > 0);
-        let style = match counted {
-            Some(_) => {
-                "  {spinner:.cyan} {prefix} {bar:24.cyan/dim} {bytes:>10} of {total_bytes:<10} {elapsed:>4}  {wide_msg}"
-            }
-            None => "  {spinner:.cyan} {prefix} {elapsed:>4}  {wide_msg}",
-        };
-        if let Ok(style) = ProgressStyle::with_template(style) {
-            bar.set_style(style);
+        if let Some(bar) = self.open.get(&phase.name) {
+            dress(bar, phase);
         }
-        if let Some(total) = counted {
-            bar.set_length(total);
-            bar.set_position(phase.done.unwrap_or(0).min(total));
-        }
-        bar.set_message(what(phase));
     }
 
     fn end(&mut self, phase: &Phase) {

@@ -21,7 +21,8 @@ const CHUNK: usize = 16 * 1024;
 /// Chunks of typing that may wait for the program.
 const QUEUE: usize = 64;
 /// How long the owner may be away.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(15);
+const BETWEEN: Duration = Duration::from_millis(50);
 
 pub(crate) async fn run(session: &Session, process: &ProcessRef, size: WindowSize) -> Result<Code, Failure> {
     let raw = raw::Raw::enter()?;
@@ -84,20 +85,20 @@ async fn resize(session: &Session, process: &ProcessRef, size: WindowSize) {
     }
 }
 
-/// The owner went away: the app took over, say. The program and its PTY live in the container.
+/// The owner went away, for the app took over, say, or the link to the container broke. The program and its PTY live
+/// in the container; a new owner needs a moment to find them.
 async fn reattach(
     session: &Session,
     process: &ProcessRef,
     offset: u64,
     lost: Problem,
 ) -> Result<(AttachOutput, AttachInput), Failure> {
+    tracing::debug!(problem = %lost, "attaching again");
     let deadline = Instant::now() + PATIENCE;
     loop {
         match session.client.attach(process, offset, true, true).await {
             Ok(attached) => return Ok(attached),
-            Err(problem) if problem.code == Why::OwnerBusy && Instant::now() < deadline => {
-                sleep(Duration::from_millis(50)).await;
-            }
+            Err(_) if Instant::now() < deadline => sleep(BETWEEN).await,
             Err(problem) if problem.code == Why::OwnerBusy => return Err(lost.into()),
             Err(problem) => return Err(problem.into()),
         }
