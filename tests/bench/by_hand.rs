@@ -50,7 +50,7 @@ pub(crate) async fn start_only(container: &str, address: &str) -> Result<Duratio
         .spawn()?;
     poll(address, "localhost")?;
     let took = began.elapsed();
-    docker(&["exec", container, "pkill", "-f", "server.js"]).await?;
+    docker(&["exec", container, "sh", "-c", "kill $(pidof node)"]).await?;
     server.wait()?;
     Ok(took)
 }
