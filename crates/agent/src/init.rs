@@ -30,6 +30,7 @@ pub(crate) fn run(options: &InitOptions) -> io::Result<()> {
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_stack_size(512 * 1024)
+        .on_thread_start(crate::procfs::own_thread_started)
         .thread_keep_alive(std::time::Duration::from_secs(2))
         .build()?;
     runtime.block_on(serve(options, &signals))

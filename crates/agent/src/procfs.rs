@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::Read as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Name of the environment variable that ties a process to the Exec it descends from, for those that left its session
 /// and were adopted by PID 1.
@@ -52,10 +53,19 @@ pub(crate) fn carried_process(pid: i32) -> Option<String> {
     String::from_utf8(value.to_vec()).ok()
 }
 
-/// The pid last given out in this pid namespace: it moves whenever anything forks or starts a thread.
-pub(crate) fn last_pid() -> Option<u64> {
+/// Threads the agent itself has started; they take numbers like everything that forks.
+static OWN_THREADS: AtomicU64 = AtomicU64::new(0);
+
+/// Notes that the agent has started a thread.
+pub(crate) fn own_thread_started() {
+    OWN_THREADS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// A number that moves whenever anything in this pid namespace forks or starts a thread, the agent excepted.
+pub(crate) fn forks() -> Option<u64> {
     let load = read_bounded("/proc/loadavg", 256)?;
-    std::str::from_utf8(&load).ok()?.split_ascii_whitespace().last()?.parse().ok()
+    let last_pid: u64 = std::str::from_utf8(&load).ok()?.split_ascii_whitespace().last()?.parse().ok()?;
+    Some(last_pid.wrapping_sub(OWN_THREADS.load(Ordering::Relaxed)))
 }
 
 /// Whether a process ignores a signal, as interactive shells do with TERM.
@@ -144,6 +154,6 @@ mod tests {
         assert_eq!(stat.pid, own);
         assert!(stat.resident_pages > 0 && !stat.zombie);
         assert!(pids().any(|pid| pid == own));
-        assert!(last_pid().is_some());
+        assert!(forks().is_some());
     }
 }

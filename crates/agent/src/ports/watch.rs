@@ -40,7 +40,7 @@ pub(crate) fn watch(
         events: VecDeque::new(),
         listed: false,
         stirred: Instant::now(),
-        last_pid: procfs::last_pid(),
+        forks: procfs::forks(),
         cost: Duration::ZERO,
     };
     futures_util::stream::unfold(watcher, async |mut watcher| {
@@ -66,7 +66,7 @@ struct Watcher {
     listed: bool,
     /// When something last happened that may end in a new port.
     stirred: Instant,
-    last_pid: Option<u64>,
+    forks: Option<u64>,
     /// How long the last look took.
     cost: Duration,
 }
@@ -95,9 +95,9 @@ impl Watcher {
         if let Ok(Ok(())) = tokio::time::timeout(pause, self.starts.changed()).await {
             self.stirred = Instant::now();
         }
-        let last_pid = procfs::last_pid();
-        if last_pid != self.last_pid {
-            self.last_pid = last_pid;
+        let forks = procfs::forks();
+        if forks != self.forks {
+            self.forks = forks;
             self.stirred = Instant::now();
         }
     }
