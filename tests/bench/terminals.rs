@@ -83,7 +83,8 @@ async fn drain(attached: &mut Attachment) {
 async fn flood(engine: &Engine, id: &WorkspaceId) -> Result<()> {
     let before = resident_kb("self")?;
     let mut most = before;
-    let command = format!("stty raw; head -c {} /dev/zero", FLOOD_MB << 20);
+    // Large writes: what is measured is the way, not the program's own buffer.
+    let command = format!("stty raw; exec dd if=/dev/zero bs=65536 count={} 2>/dev/null", FLOOD_MB * 16);
     let mut attached = open(engine, id, &["sh", "-c", &command]).await?;
     let began = Instant::now();
     let mut bytes = 0_u64;
