@@ -188,3 +188,9 @@ pub(crate) fn random(length: usize) -> Result<bytes::Bytes> {
     std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(bytes.into())
 }
+
+/// Says why a test proves nothing on this machine.
+#[expect(clippy::print_stderr, reason = "the test runner shows it beside the test")]
+pub(crate) fn skip(why: &str) {
+    eprintln!("skipped: {why}");
+}

@@ -8,6 +8,8 @@ mod crash;
 mod deploy;
 mod files;
 mod harness;
+mod outages;
 mod shell;
 mod storage;
 mod terminal;
+mod victim;

@@ -1,7 +1,7 @@
 //! A data folder that is full, read-only or damaged: what cannot be kept is refused with a reason, what runs goes on,
 //! and nothing that was there is lost.
 
-use super::harness::{House, LONG, config, fetch, request, server};
+use super::harness::{House, LONG, config, fetch, request, server, skip};
 use anyhow::{Context, Result};
 use futures_util::StreamExt;
 use slipway_engine::Engine;
@@ -61,7 +61,7 @@ async fn told(engine: &Engine) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_data_folder_refuses_new_work_and_keeps_what_runs() -> Result<()> {
     let Some(disk) = SmallDisk::mount("4m")? else {
-        eprintln!("skipped: this user may not mount a small file system");
+        skip("this user may not mount a small file system");
         return Ok(());
     };
     let zips = tempfile::tempdir()?;

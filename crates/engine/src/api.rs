@@ -43,6 +43,8 @@ impl Engine {
     }
 
     async fn ask(&self, id: &WorkspaceId, request: Request) -> Result<Workspace, Problem> {
+        // Just after the start: an answer about Docker is a moment away.
+        self.shared.docker.first_look().await;
         self.handle(id)?.ask(request).await
     }
 

@@ -1,6 +1,6 @@
 //! CPU of a workspace as a percentage: the agent gives a running sum, two of them and the time between make a rate.
 
-use slipway_agent_api::v1::UsageRequest;
+use slipway_agent_api::v1::{UsageReply, UsageRequest};
 use slipway_wire::{Problem, Usage, WorkspaceId};
 use std::{
     collections::BTreeMap,
@@ -14,6 +14,16 @@ use crate::agent_link::{AgentClient, agent_problem};
 const FIRST_INTERVAL: Duration = Duration::from_millis(250);
 /// An earlier figure older than this says nothing about now.
 const STALE: Duration = Duration::from_mins(1);
+
+/// An agent that does not tell its figures by then is not asked any longer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+async fn answer(client: &mut AgentClient) -> Result<UsageReply, tonic::Status> {
+    match tokio::time::timeout(PATIENCE, client.usage(UsageRequest {})).await {
+        Ok(reply) => Ok(reply?.into_inner()),
+        Err(_) => Err(tonic::Status::deadline_exceeded("no answer in five seconds")),
+    }
+}
 
 /// The last sum of each workspace.
 #[derive(Default)]
@@ -35,7 +45,7 @@ impl UsageMeter {
             tokio::time::sleep(FIRST_INTERVAL).await;
             (at, first.cpu_us)
         };
-        let now = client.usage(UsageRequest {}).await.map_err(failed)?.into_inner();
+        let now = answer(&mut client).await.map_err(failed)?;
         let taken = Instant::now();
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.len() > 1024 {

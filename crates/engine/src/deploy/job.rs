@@ -384,7 +384,8 @@ fn app_name(plan: &RunPlan) -> String {
     name.chars().filter(|c| !c.is_control()).take(24).collect()
 }
 
-fn cancelled() -> Problem {
+/// Somebody cancelled it.
+pub(crate) fn cancelled() -> Problem {
     Problem::new(Code::Cancelled, "The deploy was cancelled.")
         .hint("What is there already stays for a look; retry when you like.")
 }

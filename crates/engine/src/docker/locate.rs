@@ -49,7 +49,7 @@ pub(crate) async fn locate(hints: &DockerHints, setting: &str) -> Located {
                     refused = Some(problem.clone());
                 }
                 if candidate.explicit {
-                    refused.get_or_insert(problem);
+                    refused.get_or_insert_with(|| chosen_but_absent(&candidate, &problem));
                     break;
                 }
             }
@@ -69,6 +69,14 @@ pub(crate) async fn locate(hints: &DockerHints, setting: &str) -> Located {
         warnings: Vec::new(),
     };
     Located { docker: None, status }
+}
+
+/// What the user chose does not answer, and nothing else is tried behind their back.
+fn chosen_but_absent(candidate: &Candidate, problem: &Problem) -> Problem {
+    let Candidate { origin, endpoint, .. } = candidate;
+    Problem::new(Code::DockerAbsent, format!("The Docker engine at {endpoint} ({origin}) does not answer."))
+        .hint(format!("Start it, and Slipway notices by itself; or change {origin}."))
+        .detail(problem.message.clone())
 }
 
 fn how_to_start() -> &'static str {

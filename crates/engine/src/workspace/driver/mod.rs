@@ -48,6 +48,8 @@ pub(crate) struct Driver {
     ending: bool,
     /// The link broke while a job ran: to be mended when the job is over.
     link_lost: bool,
+    /// The container has been looked at since this driver began. What the store says may be old until then.
+    looked: bool,
 }
 
 /// What the loop does next.
@@ -81,6 +83,7 @@ impl Driver {
             program: None,
             ending: false,
             link_lost: false,
+            looked: matches!(origin, Origin::Deploy { .. }),
         };
         shared.tracker.spawn(driver.run(origin, inbox, told));
         handle

@@ -30,9 +30,15 @@ impl Driver {
             self.unlink();
         }
         let Ok(docker) = self.shared.docker.current() else { return };
+        self.looked = true;
         match docker.running(&container).await {
             Err(problem) => {
                 tracing::warn!(workspace = %self.record.view.id, %problem, "the container could not be looked at");
+            }
+            // The daemon gave up making it when we went away.
+            Ok(None) if self.record.view.state == WorkspaceState::Creating => {
+                self.record.container = None;
+                self.interrupted();
             }
             Ok(None) => self.lost(),
             Ok(Some(running)) if running.running => self.reconnect(&docker, &container).await,
@@ -217,12 +223,17 @@ impl Driver {
                 }
             }
             if self.record.container.is_none() {
-                let problem = Problem::new(Code::Cancelled, "Slipway ended in the middle of this deploy.")
-                    .hint("Deploy the project again.");
-                self.failed(PhaseName::Claim, problem);
+                self.interrupted();
             }
         }
         self.record.container.clone()
+    }
+
+    /// A deploy that a crash cut short before there was a container.
+    fn interrupted(&mut self) {
+        let problem = Problem::new(Code::Cancelled, "Slipway ended in the middle of this deploy.")
+            .hint("Deploy the project again.");
+        self.failed(PhaseName::Claim, problem);
     }
 }
 

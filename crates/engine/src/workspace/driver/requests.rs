@@ -36,6 +36,9 @@ impl Driver {
         request: Request,
         told: &mut mpsc::Receiver<(u64, Update)>,
     ) -> Result<(), Problem> {
+        if !self.looked {
+            self.look().await;
+        }
         match request {
             Request::Stop => {
                 self.end_job(told).await;
@@ -43,7 +46,7 @@ impl Driver {
             }
             Request::Cancel => {
                 if self.job.is_none() {
-                    return Err(Problem::new(Code::WrongState, "No deploy is under way."));
+                    return self.stop_waiting().await;
                 }
                 self.end_job(told).await;
                 if self.link_lost {
@@ -85,6 +88,16 @@ impl Driver {
                 Problem::new(Code::WrongState, "It is being deployed.").hint("Wait for it, or cancel it.")
             );
         }
+        Ok(())
+    }
+
+    /// Cancels a deploy whose program was started and is waited for to listen.
+    async fn stop_waiting(&mut self) -> Result<(), Problem> {
+        if self.record.view.state != WorkspaceState::Creating {
+            return Err(Problem::new(Code::WrongState, "No deploy is under way."));
+        }
+        self.end_plan().await;
+        self.failed(PhaseName::Ready, crate::deploy::cancelled());
         Ok(())
     }
 
