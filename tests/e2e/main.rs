@@ -9,3 +9,4 @@ mod hand;
 mod isolation;
 mod kinds;
 mod measures;
+mod second;
