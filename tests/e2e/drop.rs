@@ -70,3 +70,33 @@ async fn a_hostile_zip_gets_one_sentence_and_changes_nothing() -> Result<()> {
     })
     .await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_zip_dropped_on_the_preview_replaces_the_files_of_its_workspace() -> Result<()> {
+    let folder = project::sample("static")?;
+    App::run("replace", &[&folder], async |app| {
+        wait_until_ready(app, SOON * 2).await?;
+        app.preview_shows("The sky is open", SOON).await?;
+        let zip = app.scratch.path().join("next.zip");
+        project::zip_of(
+            &zip,
+            &[("index.html", "<!doctype html><title>Next</title><h1>The next version</h1>")],
+        )?;
+        app.ui().await?;
+        let pane = app
+            .script(
+                "const r = document.querySelector('[data-testid=preview-pane]').getBoundingClientRect();
+                 return [Math.round(r.right - r.width / 8), Math.round(r.top + r.height / 2)]",
+            )
+            .await?;
+        let at = |n: usize| pane.get(n).and_then(serde_json::Value::as_i64).unwrap_or_default() as i32;
+        app.drop_file(&zip, at(0), at(1)).await?;
+        app.preview_shows("The next version", SOON * 2).await?;
+        app.ui().await?;
+        let rows =
+            app.script("return document.querySelectorAll('[data-testid=workspace-row]').length").await?;
+        ensure!(rows == 1, "{rows} workspaces where one was replaced");
+        Ok(())
+    })
+    .await
+}
