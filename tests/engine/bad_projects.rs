@@ -227,6 +227,27 @@ async fn a_deploy_is_cancelled_during_install_and_goes_on_later() -> Result<()> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_deploy_is_cancelled_while_the_program_is_waited_for() -> Result<()> {
+    let house = House::open().await?;
+    // It names a server, so that one is waited for.
+    let text = format!("setInterval(() => {{}}, 1000);\nif (process.env.NEVER) {};", server(3000, "never"));
+    let entries = [("package.json", r#"{"scripts":{"start":"node server.js"}}"#), ("server.js", &*text)];
+    let made = house.deploy(&house.zip("silent", &entries)?).await?;
+    let id = WorkspaceRef { id: made.id.clone() };
+    wait_until("the program to be waited for", LONG, || async {
+        let view = house.status(&made.id).await?;
+        Ok((phase(&view, PhaseName::Ready) == Some(PhaseState::Running)).then_some(()))
+    })
+    .await?;
+    let view = house.engine.workspace_cancel(id).await?;
+    assert_eq!(view.problem.map(|problem| problem.code), Some(Code::Cancelled));
+    let (left, _, _) = house.run(&made.id, &["ps", "-o", "args"]).await?;
+    assert!(!left.contains("server.js"), "the program goes on: {left}");
+    house.shell_answers(&made.id).await?;
+    house.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_projects_own_plan_is_followed() -> Result<()> {
     let house = House::open().await?;
     let plan = "name = \"Harbour\"\ninstall = \"echo installed > marks\"\nbuild = \"echo built >> marks\"\n\

@@ -2,7 +2,7 @@
 //! once it is back. The real daemon stays up; a proxy in front of its socket fails.
 
 use super::{
-    harness::{House, LONG, config, fetch, request, server, skip},
+    harness::{House, LONG, config, fetch, random, request, server, skip},
     victim::{Orders, Victim},
 };
 use anyhow::{Context, Result, ensure};
@@ -13,7 +13,8 @@ use slipway_tests::{
     wait_until,
 };
 use slipway_wire::{
-    Api, Code, EngineState, EngineStatus, Nothing, PhaseName, RedeployRequest, WorkspaceRef, WorkspaceState,
+    Api, Code, EngineState, EngineStatus, Nothing, PhaseName, PhaseState, RedeployRequest, WorkspaceRef,
+    WorkspaceState,
 };
 use std::{os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 
@@ -123,6 +124,41 @@ async fn a_cut_in_the_middle_of_a_deploy_fails_it_and_leaves_a_way_on() -> Resul
     assert!(fetch(&view.url.context("a URL")?).await?.1.starts_with("after the cut"));
     let (left, _, _) = house.run(&made.id, &["ps", "-o", "args"]).await?;
     assert!(!left.contains("sleep 4718"), "the first install goes on: {left}");
+    house.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_while_the_files_go_in_leaves_none_of_them() -> Result<()> {
+    let (house, mut proxy) = house().await?;
+    let zip = house.data.path().join("large.zip");
+    let mut writer = zip::ZipWriter::new(std::fs::File::create(&zip)?);
+    let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    writer.start_file("index.html", stored)?;
+    std::io::Write::write_all(&mut writer, &random(48 << 20)?)?;
+    writer.finish()?;
+    let made = house.deploy(&zip).await?;
+    wait_until("the upload", LONG, || async {
+        let view = house.status(&made.id).await?;
+        let upload = view.phases.iter().find(|p| p.name == PhaseName::Upload);
+        ensure!(upload.is_none_or(|p| p.state != PhaseState::Done), "it was over before it could be cut");
+        Ok(upload.is_some_and(|p| p.state == PhaseState::Running).then_some(()))
+    })
+    .await?;
+    proxy.set(Mode::Gone)?;
+    let (_, problem) = house.fails(&made.id).await?;
+    assert!(matches!(problem.code, Code::AgentLost | Code::DockerLost), "{problem:?}");
+    proxy.set(Mode::Forward)?;
+    wait_until("a shell", LONG, || async { house.shell_answers(&made.id).await.map(Some) }).await?;
+    let (left, _, _) = house.run(&made.id, &["ls", "-A", "/workspace"]).await?;
+    assert_eq!(left, "", "part of it is there");
+    let retry = RedeployRequest { id: made.id.clone(), from: PhaseName::Start, command: None };
+    let refused = house.engine.workspace_redeploy(retry).await.expect_err("its files never arrived");
+    assert_eq!(refused.code, Code::WrongState);
+    let small = house.zip("small", &[("server.js", &server(3000, "small"))])?;
+    let again = slipway_wire::DeployRequest { replace: Some(made.id.clone()), ..request(&small) };
+    house.engine.workspace_deploy(again).await?;
+    let view = house.wait_for(&made.id, WorkspaceState::Running).await?;
+    assert!(fetch(&view.url.context("a URL")?).await?.1.starts_with("small"));
     house.close().await
 }
 

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use futures_util::StreamExt;
 use slipway_engine::Engine;
 use slipway_tests::{project, wait_until};
-use slipway_wire::{Api, Code, EventBody, Nothing, Settings, WorkspaceState};
+use slipway_wire::{Api, Code, EventBody, Nothing, Settings, WorkspaceRename, WorkspaceState};
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 /// A small file system of a test's own, unmounted when dropped.
@@ -86,6 +86,14 @@ async fn a_full_data_folder_refuses_new_work_and_keeps_what_runs() -> Result<()>
         assert!(hint.to_lowercase().contains("free some space"), "{what}: {hint}");
     }
     assert_eq!(engine.workspace_list(Nothing {}).await?.len(), 1, "nothing new was begun");
+    // A change that cannot be kept is told, once.
+    for name in ["one", "two"] {
+        let rename = WorkspaceRename { id: made.id.clone(), name: name.repeat(20) };
+        engine.workspace_rename(rename).await?;
+    }
+    let told = told(&engine).await;
+    let not_kept = told.iter().filter(|text| text.contains("not kept")).count();
+    assert_eq!(not_kept, 1, "{told:?}");
     assert!(fetch(&running.url.context("a URL")?).await?.1.starts_with("afloat"));
     fs::remove_file(ballast)?;
     let again = engine.workspace_deploy(request(&zip)).await?;

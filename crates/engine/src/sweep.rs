@@ -5,7 +5,7 @@
 use slipway_wire::{
     Code, Lease, NetworkProfile, PhaseName, Preset, Problem, Workspace, WorkspaceId, WorkspaceState,
 };
-use std::sync::Weak;
+use std::{sync::Weak, time::Duration};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -15,22 +15,33 @@ use crate::{
     workspace::{Driver, Origin, Record, waiting},
 };
 
-/// Sweeps whenever an engine is found, until cancelled.
+/// Looked again this long after an engine was found: the daemon may still be making what a killed owner asked it for.
+const AGAIN: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(30)];
+
+/// Sweeps whenever an engine is found, and twice a little later, until cancelled.
 pub(crate) async fn run(
     shared: Weak<Shared>,
     mut docker: watch::Receiver<Option<Docker>>,
     cancel: CancellationToken,
 ) {
+    let mut later = AGAIN.into_iter();
     loop {
         let found = docker.borrow_and_update().clone();
-        if let (Some(docker), Some(shared)) = (found, shared.upgrade())
+        if let (Some(docker), Some(shared)) = (found.clone(), shared.upgrade())
             && let Err(problem) = sweep(&shared, &docker).await
         {
             tracing::warn!(%problem, "the sweep was not finished; it is made again when Docker comes back");
         }
-        let changed = cancel.run_until_cancelled(docker.changed()).await;
-        if !matches!(changed, Some(Ok(()))) {
-            return;
+        let pause = if found.is_some() { later.next() } else { None };
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            changed = docker.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                later = AGAIN.into_iter();
+            }
+            () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => {}
         }
     }
 }
@@ -39,7 +50,7 @@ async fn sweep(shared: &std::sync::Arc<Shared>, docker: &Docker) -> Result<(), P
     for container in docker.ours(&shared.instance).await? {
         match decide(
             &container,
-            |id| shared.registry.get(id).is_some(),
+            |id| shared.registry.get(id).map(|handle| handle.view().state != WorkspaceState::Terminated),
             |id| shared.store.deleted(id).ok().flatten().is_some(),
         ) {
             Action::Leave => {}
@@ -73,13 +84,17 @@ enum Action {
 /// driver's own business.)
 fn decide(
     container: &FoundContainer,
-    known: impl Fn(&WorkspaceId) -> bool,
+    intended: impl Fn(&WorkspaceId) -> Option<bool>,
     deleted: impl Fn(&WorkspaceId) -> bool,
 ) -> Action {
     match (&container.workspace, container.role.as_str()) {
-        (Some(id), "workspace") if known(id) => Action::Leave,
-        (Some(id), "workspace") if deleted(id) => Action::Remove,
-        (Some(id), "workspace") => Action::Adopt(id.clone()),
+        (Some(id), "workspace") => match intended(id) {
+            Some(true) => Action::Leave,
+            // Its workspace has given up on ever having one.
+            Some(false) => Action::Remove,
+            None if deleted(id) => Action::Remove,
+            None => Action::Adopt(id.clone()),
+        },
         // Preparing an image is never resumed.
         (None, "prepare") if !container.running => Action::Remove,
         _ => Action::Leave,
@@ -134,10 +149,15 @@ mod tests {
             role: role.into(),
             running: false,
         };
-        let known = |id: &WorkspaceId| id.as_str() == "known";
+        let known = |id: &WorkspaceId| match id.as_str() {
+            "known" => Some(true),
+            "given-up" => Some(false),
+            _ => None,
+        };
         let deleted = |id: &WorkspaceId| id.as_str() == "deleted";
         for (container, action) in [
             (found(Some("known"), "workspace"), Action::Leave),
+            (found(Some("given-up"), "workspace"), Action::Remove),
             (found(Some("deleted"), "workspace"), Action::Remove),
             (found(Some("lost"), "workspace"), Action::Adopt("lost".parse().unwrap())),
             (found(None, "prepare"), Action::Remove),

@@ -57,12 +57,12 @@ fn problem(doing: &str, error: &Error) -> Problem {
             .detail(text);
     }
     match status_of(error) {
-        Some(404) => {
-            Problem::new(Code::NotFound, format!("Docker knows nothing of it ({doing}).")).detail(text)
-        }
-        Some(409) => {
-            Problem::new(Code::WrongState, format!("Docker cannot do that now ({doing}).")).detail(text)
-        }
+        Some(404) => Problem::new(Code::NotFound, format!("Docker knows nothing of it ({doing})."))
+            .hint("It may have been removed meanwhile; look at the list again.")
+            .detail(text),
+        Some(409) => Problem::new(Code::WrongState, format!("Docker cannot do that now ({doing})."))
+            .hint("Try again in a moment.")
+            .detail(text),
         Some(code) => Problem::new(Code::Internal, format!("Docker refused with {code} ({doing})."))
             .hint("The detail holds Docker's own words.")
             .detail(text),

@@ -50,6 +50,8 @@ pub(crate) struct Driver {
     link_lost: bool,
     /// The container has been looked at since this driver began. What the store says may be old until then.
     looked: bool,
+    /// The store refused the last save.
+    unsaved: bool,
 }
 
 /// What the loop does next.
@@ -84,6 +86,7 @@ impl Driver {
             ending: false,
             link_lost: false,
             looked: matches!(origin, Origin::Deploy { .. }),
+            unsaved: false,
         };
         shared.tracker.spawn(driver.run(origin, inbox, told));
         handle
@@ -163,8 +166,19 @@ impl Driver {
     }
 
     fn save(&mut self) {
-        if let Err(problem) = self.shared.store.save(&self.record) {
-            tracing::error!(workspace = %self.record.view.id, %problem, "a workspace could not be saved");
+        let Err(problem) = self.shared.store.save(&self.record) else {
+            self.unsaved = false;
+            return;
+        };
+        let id = &self.record.view.id;
+        tracing::error!(workspace = %id, %problem, "a workspace could not be saved");
+        if !std::mem::replace(&mut self.unsaved, true) {
+            // Once, until it works again; and only to those who listen, for it could not be kept either.
+            let mut said =
+                message(Level::Warning, format!("What changes here is not kept: {}", problem.message));
+            said.hint = problem.hint;
+            said.detail = problem.detail;
+            self.shared.bus.publish(Some(id), EventBody::Message(said));
         }
     }
 

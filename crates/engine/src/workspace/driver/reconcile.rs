@@ -112,6 +112,13 @@ impl Driver {
                 return;
             }
             Err(problem) => {
+                // It may have ended while we tried: then that is what happened.
+                if let Ok(Some(ended)) = docker.running(container).await
+                    && !ended.running
+                {
+                    self.ended(&ended);
+                    return;
+                }
                 self.say_problem(&problem);
                 self.record.view.problem = Some(problem);
                 self.record.view.state = WorkspaceState::Failed;
