@@ -31,8 +31,8 @@ impl House {
         Ok(Self { engine, data })
     }
 
-    /// Ends the engine and removes what it made. Called by every test at its end; a test that failed before leaves its
-    /// containers to `./dev clean`.
+    /// Ends the engine and removes what it made. Called by every test at its end; what a test that failed before leaves
+    /// carries its own instance label.
     pub(crate) async fn close(self) -> Result<()> {
         self.engine.shutdown(Duration::from_secs(20), true).await;
         containers::remove_all(self.data.path()).await
