@@ -4,7 +4,7 @@
 
 use gtk::{glib, prelude::*};
 use slipway_wire::{Code, Problem};
-use std::{cell::RefCell, collections::HashMap, path::PathBuf};
+use std::{cell::RefCell, collections::HashMap};
 use tauri::{AppHandle, Url};
 use webkit2gtk::{
     CacheModel, DownloadExt, MemoryPressureSettings, SettingsExt, SnapshotOptions, SnapshotRegion,
@@ -14,7 +14,7 @@ use webkit2gtk::{
 use super::{Act, Place, drawing, guard::Site, policy};
 use crate::{
     bridge::events::{DesktopEvent, tell},
-    drag::{self, Over, Report},
+    drag::{self, Over},
 };
 
 /// Memory a page may use before WebKit ends it, MB. The machine is not the page's to fill.
@@ -133,7 +133,7 @@ fn make(app: &AppHandle, window: &str, ui: &WebView) -> WebView {
     view.set_no_show_all(true);
     policy::apply(app, window, &view);
     report_state(app, window, &view);
-    report_drags(app, window, &view);
+    drag::linux::follow(app, window, Over::Preview, &view);
     view
 }
 
@@ -183,59 +183,6 @@ fn report_state(app: &AppHandle, window: &str, view: &WebView) {
     let again = report.clone();
     view.connect_uri_notify(move |view| again(view));
     view.connect_is_loading_notify(report);
-}
-
-/// WebKit takes part in every drag over its widget. Answering first keeps dropped files from the page, which would
-/// otherwise open them.
-fn report_drags(app: &AppHandle, window: &str, view: &WebView) {
-    /// What WebKit calls a list of addresses among the kinds it takes.
-    const ADDRESSES: u32 = 2;
-    let tell = {
-        let (app, window) = (app.clone(), window.to_owned());
-        move |report| drag::report(&app, &window, Over::Preview, report)
-    };
-    let at = |view: &WebView, x: i32, y: i32| {
-        (f64::from(view.margin_start() + x), f64::from(view.margin_top() + y))
-    };
-    let over: std::rc::Rc<RefCell<Option<Vec<PathBuf>>>> = std::rc::Rc::default();
-
-    let (say, held) = (tell.clone(), over.clone());
-    view.connect_drag_data_received(move |view, _, x, y, data, kind, _| {
-        if kind == ADDRESSES && held.borrow().is_none() {
-            let paths: Vec<_> = data
-                .uris()
-                .iter()
-                .filter_map(|uri| glib::filename_from_uri(uri).ok())
-                .map(|(p, _)| p)
-                .collect();
-            let (x, y) = at(view, x, y);
-            *held.borrow_mut() = Some(paths.clone());
-            say(Report::Enter(paths, x, y));
-        }
-    });
-    let say = tell.clone();
-    view.connect_drag_motion(move |view, _, x, y, _| {
-        let (x, y) = at(view, x, y);
-        say(Report::Over(x, y));
-        false
-    });
-    let (say, held) = (tell.clone(), over.clone());
-    view.connect_drag_drop(move |view, context, x, y, time| {
-        let Some(paths) = held.borrow_mut().take() else { return false };
-        context.drop_finish(true, time);
-        let (x, y) = at(view, x, y);
-        say(Report::Drop(paths, x, y));
-        true
-    });
-    view.connect_drag_leave(move |_, _, _| {
-        // A leave also comes just before a drop: wait for the drop to have been told.
-        let (say, held) = (tell.clone(), over.clone());
-        glib::idle_add_local_once(move || {
-            if held.borrow_mut().take().is_some() {
-                say(Report::Leave);
-            }
-        });
-    });
 }
 
 /// Does what a button of the pane's bar says.

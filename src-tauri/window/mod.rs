@@ -7,8 +7,7 @@ pub(crate) mod remembered;
 use slipway_wire::{Theme, WorkspaceId};
 use std::sync::atomic::{AtomicU32, Ordering};
 use tauri::{
-    AppHandle, DragDropEvent, LogicalPosition, LogicalSize, Manager, Webview, WebviewEvent, WebviewUrl,
-    Window, WindowEvent,
+    AppHandle, LogicalPosition, LogicalSize, Manager, Webview, WebviewUrl, Window, WindowEvent,
     webview::{Color, PageLoadEvent, WebviewBuilder},
     window::WindowBuilder,
 };
@@ -18,7 +17,7 @@ use crate::preview::drawing;
 use crate::{
     app::Desktop,
     bridge::{events, streams},
-    drag::{self, Over, Report},
+    drag::{self, Over},
     preview::pane,
     shutdown,
 };
@@ -78,10 +77,11 @@ fn open(app: &AppHandle, label: &str, page: &str, size: &Remembered) -> tauri::R
         });
     #[cfg(not(target_os = "linux"))]
     let builder = builder.auto_resize();
+    #[cfg(all(target_os = "linux", not(feature = "portable-preview")))]
+    let builder = builder.disable_drag_drop_handler();
     let inner = LogicalSize::new(size.width, size.height);
     let ui = window.add_child(builder, LogicalPosition::new(0, 0), inner)?;
     adopt(&window, &ui)?;
-    follow_drags(&window, &ui);
     follow_window(&window);
     Ok(())
 }
@@ -98,21 +98,28 @@ fn is_own(url: &tauri::Url) -> bool {
 
 #[cfg(all(target_os = "linux", not(feature = "portable-preview")))]
 fn adopt(window: &Window, ui: &Webview) -> tauri::Result<()> {
-    let label = window.label().to_owned();
+    let (app, label) = (window.app_handle().clone(), window.label().to_owned());
     ui.with_webview(move |platform| {
         let view = platform.inner();
         drawing::choose(&view);
+        drag::linux::follow(&app, &label, Over::Ui, &view);
         pane::adopt(&label, view);
     })
 }
 
 #[cfg(any(not(target_os = "linux"), feature = "portable-preview"))]
 #[expect(clippy::unnecessary_wraps, reason = "the same signature on every platform")]
-fn adopt(_window: &Window, _ui: &Webview) -> tauri::Result<()> {
+fn adopt(window: &Window, ui: &Webview) -> tauri::Result<()> {
+    follow_drags(window, ui);
     Ok(())
 }
 
+#[cfg(any(not(target_os = "linux"), feature = "portable-preview"))]
 fn follow_drags(window: &Window, ui: &Webview) {
+    use tauri::{DragDropEvent, WebviewEvent};
+
+    use crate::drag::Report;
+
     let (app, label) = (window.app_handle().clone(), window.label().to_owned());
     let scaled = window.clone();
     ui.on_webview_event(move |event| {

@@ -141,15 +141,10 @@ impl Display {
         let step = async |x: i32, y: i32| self.xdotool(&["mousemove", &x.to_string(), &y.to_string()]).await;
         step(FROM.0 + 15, FROM.1 + 15).await?;
         self.xdotool(&["mousedown", "1"]).await?;
-        // As a hand does it: the toolkit needs to see the way, and the target needs to answer.
+        // A way of several steps, as the toolkit begins a drag only after some; no pauses, as a quick hand makes none.
         for n in 1..=12 {
             let along = |from: i32, to: i32| from + (to - from) * n / 12;
             step(along(FROM.0 + 15, to.0), along(FROM.1 + 15, to.1)).await?;
-            tokio::time::sleep(Duration::from_millis(80)).await;
-        }
-        for nudge in [3, 0, 3, 0] {
-            step(to.0 + nudge, to.1).await?;
-            tokio::time::sleep(Duration::from_millis(80)).await;
         }
         self.xdotool(&["mouseup", "1"]).await?;
         let ended = tokio::time::timeout(Duration::from_secs(10), source.wait()).await;

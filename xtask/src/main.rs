@@ -25,8 +25,11 @@ fn main() -> Result<()> {
     }
 }
 
+/// The checkout cargo runs this in, not the one it was built in: several may share a target directory.
 fn root() -> Result<PathBuf> {
-    let manifest = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let manifest =
+        env::var_os("CARGO_MANIFEST_DIR").context("run this as `cargo xtask`, which says where it is")?;
+    let manifest = PathBuf::from(manifest);
     Ok(manifest.parent().context("xtask lies in the workspace")?.to_owned())
 }
 

@@ -2,6 +2,9 @@
 //! coordinates, and takes a leave followed by an enter as the move between two webviews that it is. Only files count:
 //! dragged text and links are nobody's business here.
 
+#[cfg(all(target_os = "linux", not(feature = "portable-preview")))]
+pub(crate) mod linux;
+
 use serde::Serialize;
 use std::{
     collections::HashMap,
