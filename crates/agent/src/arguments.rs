@@ -9,7 +9,7 @@ use slipway_agent_api::{EGRESS_PORT, SOCKET_NAME};
 
 /// Shown for `help` and after a mistake.
 pub(crate) const USAGE: &str = "\
-Usage: slipway-agent init [--socket NAME] [--egress-port N]
+Usage: slipway-agent init [--socket NAME] [--egress-port N] [--stdio]
        slipway-agent connect [--socket NAME]
        slipway-agent static --root DIR --port N [--host ADDRESS] [--spa]
        slipway-agent version
@@ -32,6 +32,8 @@ pub(crate) struct InitOptions {
     pub(crate) socket: Vec<u8>,
     /// Where the outgoing proxy listens on loopback; 0 lets the kernel choose.
     pub(crate) egress_port: u16,
+    /// Serve one connection over standard input and output as well.
+    pub(crate) stdio: bool,
 }
 
 /// What `static` may be told.
@@ -77,10 +79,11 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocat
 }
 
 fn init<I: Iterator<Item = OsString>>(mut rest: Rest<I>) -> Result<Invocation, ArgumentError> {
-    let mut options = InitOptions { socket: SOCKET_NAME.into(), egress_port: EGRESS_PORT };
+    let mut options = InitOptions { socket: SOCKET_NAME.into(), egress_port: EGRESS_PORT, stdio: false };
     while let Some(name) = rest.option()? {
         match name.as_str() {
             "--socket" => options.socket = rest.value(&name)?.into_vec(),
+            "--stdio" => options.stdio = true,
             "--egress-port" => options.egress_port = rest.parsed(&name)?,
             _ => return Err(ArgumentError::UnknownOption(name)),
         }
@@ -150,8 +153,11 @@ mod tests {
 
     #[test]
     fn init_defaults_to_the_contract() {
-        let expected = InitOptions { socket: SOCKET_NAME.into(), egress_port: EGRESS_PORT };
-        assert_eq!(parsed(&["init"]), Ok(Invocation::Init(expected)));
+        let expected = |stdio| {
+            Ok(Invocation::Init(InitOptions { socket: SOCKET_NAME.into(), egress_port: EGRESS_PORT, stdio }))
+        };
+        assert_eq!(parsed(&["init"]), expected(false));
+        assert_eq!(parsed(&["init", "--stdio"]), expected(true));
     }
 
     #[test]

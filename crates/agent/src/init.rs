@@ -14,6 +14,7 @@ use crate::process::Processes;
 use crate::reaper::Reaper;
 use crate::service::Service;
 use crate::signals::{Event, Signals};
+use crate::stdio;
 
 /// Threads for blocking file work at one time.
 const BLOCKING_THREADS: usize = 8;
@@ -60,7 +61,11 @@ async fn serve(options: &InitOptions, signals: &SigSet) -> io::Result<()> {
         }
     };
     let service = Service::new(boot_id, Arc::clone(&processes), gate, egress_port);
-    tokio::spawn(listener::serve(socket, service));
+    let server = listener::server(service);
+    if options.stdio {
+        tokio::spawn(listener::connection(stdio::take()?, server.clone()));
+    }
+    tokio::spawn(listener::serve(socket, server));
     reaper.reap();
     while signals.next().await? == Event::ChildEnded {
         reaper.reap();

@@ -13,7 +13,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use slipway_agent_api::v1::agent_server::AgentServer;
 use slipway_agent_api::{CONNECTION_WINDOW, MAX_CHUNK, STREAM_WINDOW};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::UnixListener;
 use tokio::sync::Semaphore;
 use tonic::codegen::Service as _;
 
@@ -41,10 +42,13 @@ pub(crate) fn bind(name: &[u8]) -> io::Result<UnixListener> {
     UnixListener::from_std(listener)
 }
 
+/// The service with the contract's bounds on its messages.
+pub(crate) fn server(service: Service) -> AgentServer<Service> {
+    AgentServer::new(service).max_decoding_message_size(MESSAGE).max_encoding_message_size(MESSAGE)
+}
+
 /// Serves connections for as long as the program runs.
-pub(crate) async fn serve(listener: UnixListener, service: Service) {
-    let server =
-        AgentServer::new(service).max_decoding_message_size(MESSAGE).max_encoding_message_size(MESSAGE);
+pub(crate) async fn serve(listener: UnixListener, server: AgentServer<Service>) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
@@ -52,8 +56,7 @@ pub(crate) async fn serve(listener: UnixListener, service: Service) {
             Ok((stream, _)) => {
                 let server = server.clone();
                 tokio::spawn(async move {
-                    // How a connection ends is of no interest here: its calls have ended with it.
-                    let _ = connection(stream, server).await;
+                    connection(stream, server).await;
                     drop(slot);
                 });
             }
@@ -63,8 +66,12 @@ pub(crate) async fn serve(listener: UnixListener, service: Service) {
     }
 }
 
-async fn connection(stream: UnixStream, server: AgentServer<Service>) -> hyper::Result<()> {
-    http2::Builder::new(TokioExecutor::new())
+/// Serves one connection to its end.
+pub(crate) async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    server: AgentServer<Service>,
+) {
+    let served = http2::Builder::new(TokioExecutor::new())
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(STREAMS)
@@ -82,5 +89,7 @@ async fn connection(stream: UnixStream, server: AgentServer<Service>) -> hyper::
                 }
             }),
         )
-        .await
+        .await;
+    // How a connection ends is of no interest here: its calls have ended with it.
+    drop(served);
 }

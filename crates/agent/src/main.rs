@@ -15,6 +15,7 @@ mod reaper;
 mod relay;
 mod service;
 mod signals;
+mod stdio;
 mod sys;
 mod unpack;
 mod usage;

@@ -1,5 +1,5 @@
-//! The one connection to a container's agent: gRPC over the standard input and output of a `docker exec`. The agent
-//! is not trusted: every call has a time limit or a cancellation, every message a bound.
+//! The one connection to a container's agent: gRPC over the container's own standard input and output for the engine
+//! that starts it, over those of a `docker exec` for one that comes later. The agent is not trusted: every call has a time limit or a cancellation, every message a bound.
 
 use hyper_util::rt::TokioIo;
 use slipway_agent_api::{
@@ -52,9 +52,23 @@ impl AgentLink {
         self.closed.is_cancelled()
     }
 
+    /// Starts a container and connects to its agent; one that runs already is fine.
+    pub(crate) async fn start(docker: &Docker, container: &str) -> Result<Self, Problem> {
+        let duplex = docker.attach(container).await?;
+        if docker.start(container).await? {
+            Self::over(duplex).await
+        } else {
+            drop(duplex);
+            Self::connect(docker, container).await
+        }
+    }
+
     /// Connects to the agent of a running container.
     pub(crate) async fn connect(docker: &Docker, container: &str) -> Result<Self, Problem> {
-        let duplex = docker.exec(container, &[AGENT_PATH, "connect"]).await?;
+        Self::over(docker.exec(container, &[AGENT_PATH, "connect"]).await?).await
+    }
+
+    async fn over(duplex: Duplex) -> Result<Self, Problem> {
         let errors = duplex.errors();
         let closed = CancellationToken::new();
         let io = Tracked { duplex, closed: closed.clone() };

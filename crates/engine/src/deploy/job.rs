@@ -176,8 +176,7 @@ impl Job {
         // Known to the driver before anything else can go wrong.
         self.updates.tell(Update::Container(container.clone())).await;
         self.record.container = Some(container.clone());
-        at(phase, docker.start(&container).await)?;
-        let link = at(phase, AgentLink::connect(&docker, &container).await)?;
+        let link = at(phase, AgentLink::start(&docker, &container).await)?;
         self.updates.tell(Update::Link(link.clone())).await;
         self.done(phase, None).await;
         Ok(link)
@@ -188,8 +187,7 @@ impl Job {
         let phase = PhaseName::Claim;
         self.begin(phase, Some("Starting the container again".to_owned()), None).await;
         let docker = at(phase, self.docker())?;
-        at(phase, docker.start(container).await)?;
-        let link = at(phase, AgentLink::connect(&docker, container).await)?;
+        let link = at(phase, AgentLink::start(&docker, container).await)?;
         self.updates.tell(Update::Link(link.clone())).await;
         self.done(phase, None).await;
         Ok(link)

@@ -1,4 +1,5 @@
-//! One `docker exec -i` without a TTY as a byte stream both ways. The agent speaks HTTP/2 over it.
+//! A program's standard input and output as a byte stream both ways: a container's own, attached before it starts, or
+//! those of a `docker exec -i`. The agent speaks HTTP/2 over it.
 //!
 //! Never with a TTY: bollard guesses the framing from the first byte and loses data when a terminal's output begins
 //! with 0, 1 or 2.
@@ -7,6 +8,7 @@ use bollard::{
     container::LogOutput,
     exec::{StartExecOptions, StartExecResults},
     models::ExecConfig,
+    query_parameters::AttachContainerOptions,
 };
 use bytes::{Buf, Bytes};
 use futures_util::{Stream, StreamExt};
@@ -35,6 +37,10 @@ pub(crate) struct Duplex {
 }
 
 impl Duplex {
+    fn new(output: Output, input: Pin<Box<dyn AsyncWrite + Send>>) -> Self {
+        Self { output, input, rest: Bytes::new(), errors: std::sync::Arc::default() }
+    }
+
     /// A handle on what the program says on standard error.
     pub(crate) fn errors(&self) -> std::sync::Arc<std::sync::Mutex<String>> {
         self.errors.clone()
@@ -42,6 +48,22 @@ impl Duplex {
 }
 
 impl Docker {
+    /// The standard input and output of a container's first program. To be asked for before it starts: what was said
+    /// before is lost.
+    pub(crate) async fn attach(&self, container: &str) -> Result<Duplex, Problem> {
+        let options = AttachContainerOptions {
+            stream: true,
+            stdin: true,
+            stdout: true,
+            stderr: true,
+            ..Default::default()
+        };
+        let doing = "connecting to the container";
+        let attached =
+            self.api.attach_container(container, Some(options)).await.map_err(|e| problem(doing, &e))?;
+        Ok(Duplex::new(attached.output, attached.input))
+    }
+
     /// Runs `argv` in a container and gives its standard input and output.
     pub(crate) async fn exec(&self, container: &str, argv: &[&str]) -> Result<Duplex, Problem> {
         let config = ExecConfig {
@@ -56,9 +78,7 @@ impl Docker {
         let made = self.api.create_exec(container, config).await.map_err(|e| problem(doing, &e))?;
         let options = StartExecOptions { detach: false, tty: false, output_capacity: Some(CAPACITY) };
         match self.api.start_exec(&made.id, Some(options)).await.map_err(|e| problem(doing, &e))? {
-            StartExecResults::Attached { output, input } => {
-                Ok(Duplex { output, input, rest: Bytes::new(), errors: std::sync::Arc::default() })
-            }
+            StartExecResults::Attached { output, input } => Ok(Duplex::new(output, input)),
             StartExecResults::Detached => {
                 Err(Problem::new(Code::Internal, "Docker detached from a program it was asked to attach to."))
             }

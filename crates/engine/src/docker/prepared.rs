@@ -23,9 +23,12 @@ use super::{Docker, Labels, image::BaseImage, is_missing, problem};
 use crate::config::AgentBinary;
 
 /// Raised when what is put into a prepared image changes otherwise than by agent or certificates.
-const RECIPE: u32 = 1;
+const RECIPE: u32 = 2;
 /// `/etc/passwd` and `/etc/group` beyond this are left alone.
 const MOST_TEXT: usize = 256 * 1024;
+
+/// The names that mean the container itself.
+const HOSTS: &str = "127.0.0.1\tlocalhost slipway\n::1\tlocalhost ip6-localhost ip6-loopback\n";
 
 const BASE: &str = "slipway.base";
 const DIGEST: &str = "slipway.prepared";
@@ -300,6 +303,8 @@ fn archive(
     directory(&mut tar, HOME, 0o755)?;
     directory(&mut tar, WORKSPACE, 0o755)?;
     owned(&mut tar, "/tmp", tar::EntryType::Directory, 0o1777, 0, &[])?;
+    // Docker writes one only where it has made the network, and most images come with none.
+    owned(&mut tar, "/etc/hosts", tar::EntryType::Regular, 0o644, 0, HOSTS.as_bytes())?;
     // Some tools insist on a name for their user. An image that has one for 1000 keeps it.
     for (path, text, line) in [
         ("/etc/passwd", passwd, format!("slipway:x:{UID}:{UID}:slipway:{HOME}:/bin/sh\n")),

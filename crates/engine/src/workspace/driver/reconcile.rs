@@ -41,6 +41,16 @@ impl Driver {
                 self.interrupted();
             }
             Ok(None) => self.lost(),
+            // We went away before it was started, or the daemon is only starting it now: nothing is in it yet.
+            Ok(Some(found)) if found.new => match docker.remove(&container).await {
+                Ok(()) => {
+                    self.record.container = None;
+                    self.interrupted();
+                }
+                Err(problem) => {
+                    tracing::warn!(workspace = %self.record.view.id, %problem, "a new container stays for now");
+                }
+            },
             Ok(Some(running)) if running.running => self.reconnect(&docker, &container).await,
             Ok(Some(ended)) => self.ended(&ended),
         }
