@@ -21,14 +21,26 @@ export function elapsed(ms: number): string {
   return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, '0')} s`;
 }
 
-/** `57:12`, `1:04:09`, `3 d 4 h`: what is left. Never negative. */
+/** Below this, what is left is counted in seconds. */
+const CLOSE_MS = 180_000;
+
+/** `57 min`, `1 h 04 min`, `3 d 4 h`, and from three minutes on `02:59`: what is left. Never negative. */
 export function countdown(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   const [days, hours, minutes] = [Math.floor(seconds / 86_400), Math.floor(seconds / 3600), Math.floor(seconds / 60)];
   const two = (value: number) => String(value).padStart(2, '0');
   if (days > 0) return `${days} d ${hours % 24} h`;
-  if (hours > 0) return `${hours}:${two(minutes % 60)}:${two(seconds % 60)}`;
+  if (hours > 0) return `${hours} h ${two(minutes % 60)} min`;
+  if (ms >= CLOSE_MS) return `${minutes} min`;
   return `${two(minutes)}:${two(seconds % 60)}`;
+}
+
+/** Milliseconds until `countdown` says something else. */
+export function countdownLasts(ms: number): number {
+  if (ms < 0) return Number.POSITIVE_INFINITY;
+  const unit = ms >= 86_400_000 ? 3_600_000 : ms >= CLOSE_MS ? 60_000 : 1000;
+  // The text changes when the unit's last millisecond is over, not when it begins.
+  return (ms % unit) + 1;
 }
 
 /** `84 MB`, `3.1 MB`, `212 B`: powers of 1,000, as file managers count. */

@@ -13,9 +13,11 @@ describe('figures', () => {
     [64_900, '1 min 04 s'],
   ])('%d ms took %s', (ms, text) => expect(elapsed(ms)).toBe(text));
   it.each([
-    [3_432_900, '57:12'],
+    [3_432_900, '57 min'],
+    [180_000, '3 min'],
+    [179_999, '02:59'],
     [-5, '00:00'],
-    [3_849_000, '1:04:09'],
+    [3_849_000, '1 h 04 min'],
     [273_600_000, '3 d 4 h'],
   ])('%d ms are left as %s', (ms, text) => expect(countdown(ms)).toBe(text));
   it.each([

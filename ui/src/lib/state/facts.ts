@@ -1,5 +1,5 @@
 // Questions about a workspace that several places ask: its colour, its word, its current phase.
-import { countdown, elapsed } from '../format';
+import { countdown, countdownLasts, elapsed } from '../format';
 import { t } from '../messages';
 import type { EgressEntry, Phase, Process, Workspace } from '../wire';
 
@@ -61,9 +61,21 @@ export function leaseWord(workspace: Workspace, now: number): string {
 
 /** The last tenth of its time has begun. */
 export function leaseEnding(workspace: Workspace, now: number): boolean {
-  const { expires_at_ms, duration_s } = workspace.lease;
-  if (expires_at_ms === null || duration_s === null) return false;
-  return expires_at_ms - now < duration_s * 100;
+  const at = endingAt(workspace);
+  return at !== null && now > at;
+}
+
+function endingAt({ lease: { expires_at_ms, duration_s } }: Workspace): number | null {
+  return expires_at_ms === null || duration_s === null ? null : expires_at_ms - duration_s * 100;
+}
+
+/** Milliseconds for which `leaseWord` and `leaseEnding` stay as they are. */
+export function leaseLasts(workspace: Workspace, now: number): number {
+  const { expires_at_ms } = workspace.lease;
+  const counted = workspace.state === 'running' || workspace.state === 'creating' || workspace.state === 'deleted';
+  if (expires_at_ms === null || !counted) return Number.POSITIVE_INFINITY;
+  const ending = (endingAt(workspace) ?? 0) - now;
+  return Math.min(countdownLasts(expires_at_ms - now), ending < 0 ? Number.POSITIVE_INFINITY : ending + 1);
 }
 
 export function planWord(workspace: Workspace): string {

@@ -1,14 +1,22 @@
-// CPU and memory of the workspace in front, read every two seconds while the window can be seen.
+// CPU and memory of the workspace in front: read every two seconds while somebody is at the window, every fifteen while
+// nobody is, not at all while it cannot be seen. Reading costs processor time on both sides of the exec stream.
 import type { Backend } from '../backend';
 import type { Usage, WorkspaceId } from '../wire';
 
-const EVERY_MS = 2000;
-/** Points in the sparkline. */
-export const HISTORY = 24;
+export const WATCHED_MS = 2000;
+export const IDLE_MS = 15_000;
+/** This long after the last move or key, somebody is still taken to be looking. */
+export const ATTENTION_MS = 10_000;
+/** Time the sparkline covers. */
+export const HISTORY_MS = 48_000;
+
+const SIGNS = ['pointermove', 'pointerdown', 'wheel', 'keydown'] as const;
+
+export type Sample = { at: number; cpu: number };
 
 export class UsageMeter {
   now = $state.raw<Usage | null>(null);
-  cpu = $state.raw<number[]>([]);
+  cpu = $state.raw<Sample[]>([]);
   #backend: Backend;
 
   constructor(backend: Backend) {
@@ -18,30 +26,51 @@ export class UsageMeter {
   /** Starts reading; the answer stops it. */
   watch(id: WorkspaceId): () => void {
     let [ended, busy] = [false, false];
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let [read, seen] = [Number.NEGATIVE_INFINITY, Date.now()];
     this.now = null;
     this.cpu = [];
-    const read = async () => {
-      if (busy || ended || document.visibilityState !== 'visible') return;
+    const plan = () => {
+      clearTimeout(timer);
+      if (ended || busy || document.visibilityState !== 'visible') return;
+      const every = Date.now() - seen < ATTENTION_MS ? WATCHED_MS : IDLE_MS;
+      timer = setTimeout(() => void take(), Math.max(0, read + every - Date.now()));
+    };
+    const take = async () => {
       busy = true;
+      read = Date.now();
       try {
         const usage = await this.#backend.call('workspace.usage', { id });
-        if (!ended) {
-          this.now = usage;
-          this.cpu = [...this.cpu, usage.cpu_percent].slice(-HISTORY);
-        }
+        if (!ended) this.#put(usage);
       } catch {
         // It stopped between the last event and this question; the next workspace event ends the watch.
         if (!ended) this.now = null;
-      } finally {
-        busy = false;
       }
+      busy = false;
+      plan();
     };
-    void read();
-    const timer = setInterval(() => void read(), EVERY_MS);
+    const notice = () => {
+      const idle = Date.now() - seen >= ATTENTION_MS;
+      seen = Date.now();
+      if (idle) plan();
+    };
+    for (const sign of SIGNS) window.addEventListener(sign, notice, { capture: true, passive: true });
+    document.addEventListener('visibilitychange', plan);
+    plan();
     return () => {
       ended = true;
-      clearInterval(timer);
+      clearTimeout(timer);
+      for (const sign of SIGNS) window.removeEventListener(sign, notice, { capture: true });
+      document.removeEventListener('visibilitychange', plan);
       this.now = null;
     };
+  }
+
+  #put(usage: Usage): void {
+    const at = Date.now();
+    this.now = usage;
+    // One older than the line is long stays: the line begins there, outside.
+    const first = this.cpu.findLastIndex((sample) => sample.at <= at - HISTORY_MS);
+    this.cpu = [...this.cpu.slice(Math.max(0, first)), { at, cpu: usage.cpu_percent }];
   }
 }
