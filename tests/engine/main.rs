@@ -9,6 +9,7 @@ mod deploy;
 mod files;
 mod harness;
 mod outages;
+mod pool;
 mod shell;
 mod storage;
 mod terminal;

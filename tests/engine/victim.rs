@@ -22,6 +22,7 @@ use tokio::{
 const DATA: &str = "SLIPWAY_VICTIM_DATA";
 const ZIP: &str = "SLIPWAY_VICTIM_ZIP";
 const FRESH: &str = "SLIPWAY_VICTIM_FRESH";
+const POOL: &str = "SLIPWAY_VICTIM_POOL";
 
 /// What the victim does: opens an engine on a folder, deploys a zip, and prints every phase as it begins and each state
 /// as it is reached, one a line.
@@ -32,6 +33,9 @@ async fn the_victim() -> Result<()> {
     let mut config = config(&data)?;
     if env::var_os(FRESH).is_some() {
         config.certificates = Some(format!("# {}\n", data.display()).into_bytes());
+    }
+    if let Ok(size) = env::var(POOL) {
+        config.pool_size = size.parse()?;
     }
     let engine = Engine::open(config).await?;
     let Some(zip) = env::var_os(ZIP).map(PathBuf::from) else {
@@ -88,6 +92,8 @@ pub(crate) struct Orders<'a> {
     pub(crate) zip: Option<&'a Path>,
     /// Prepares an image that nobody has.
     pub(crate) fresh_image: bool,
+    /// Keeps this many containers warm.
+    pub(crate) pool: usize,
     pub(crate) docker_host: Option<&'a str>,
     /// Another user, by number; only root may.
     pub(crate) user: Option<u32>,
@@ -106,6 +112,7 @@ impl Victim {
         command
             .args(["--exact", "victim::the_victim", "--ignored", "--nocapture"])
             .env(DATA, data)
+            .env(POOL, orders.pool.to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true);

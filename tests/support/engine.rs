@@ -38,6 +38,7 @@ pub fn config(data: &Path) -> Result<Config> {
         proxy: None,
         trusted_networks: Vec::new(),
         clock: Arc::new(SystemClock),
+        pool_size: 0,
         gateway_port: None,
     })
 }

@@ -116,6 +116,11 @@ As with cp: a folder copied to a folder that exists goes inside it; SRC/. copies
         after_help = "Examples:\n  slipway network shop\n  slipway network shop allow api.example.org\n  slipway network shop block '*.example.org'"
     )]
     Network(Network),
+    /// Show the containers kept warm for the next deploy
+    #[command(
+        after_help = "Examples:\n  slipway pool\n  slipway pool --json\n  slipway settings set pool_size 4\n  slipway settings set pool_size 0    none"
+    )]
+    Pool(Json),
     /// Check this machine: Docker, disk, memory, Slipway's own files
     #[command(after_help = "Examples:\n  slipway doctor\n  slipway doctor --json")]
     Doctor(Json),
@@ -149,7 +154,7 @@ impl Command {
             Self::Deploy(args) => args.json,
             Self::Ps(args) => args.json,
             Self::Status(args) | Self::Start(args) | Self::Restart(args) => args.json,
-            Self::Doctor(args) => args.json,
+            Self::Doctor(args) | Self::Pool(args) => args.json,
             _ => false,
         }
     }

@@ -15,6 +15,7 @@ mod logs;
 mod manage;
 mod network;
 mod out;
+mod pool;
 mod serve;
 mod session;
 mod settings;
@@ -58,6 +59,7 @@ async fn run(command: Command) -> Result<Code, Failure> {
         Command::Rm(args) => manage::remove(args).await,
         Command::Lease(args) => manage::lease(args).await,
         Command::Network(args) => network::run(args).await,
+        Command::Pool(args) => pool::run(args).await,
         Command::Doctor(args) => doctor::run(args).await,
         Command::Serve(args) => serve::run(args).await,
         Command::Settings(args) => settings::run(args).await,

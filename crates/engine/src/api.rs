@@ -7,8 +7,8 @@ use slipway_agent_api::v1::{
 use slipway_wire::{
     Api, Code, DeployRequest, DirectoryListing, EgressEntry, EgressRule, EngineStatus, Event, EventBody,
     FileEntry, FileRef, FileText, Inspection, Lease, LeaseRequest, Level, Mkdir, Nothing, OpenProcess,
-    PhaseName, PhaseState, Problem, Process, ProcessRef, ProcessRole, RedeployRequest, RemoveFile,
-    RenameFile, Resize, Settings, Signal, Source, Usage, Workspace, WorkspaceId, WorkspaceRef,
+    PhaseName, PhaseState, PoolStatus, Problem, Process, ProcessRef, ProcessRole, RedeployRequest,
+    RemoveFile, RenameFile, Resize, Settings, Signal, Source, Usage, Workspace, WorkspaceId, WorkspaceRef,
     WorkspaceRename, WorkspaceState, WriteText,
 };
 use std::{
@@ -206,6 +206,10 @@ impl Api for Engine {
         Ok(self.shared.settings.get())
     }
 
+    async fn pool_status(&self, _: Nothing) -> Result<PoolStatus, Problem> {
+        Ok(self.shared.pool.status(&self.shared))
+    }
+
     async fn settings_set(&self, settings: Settings) -> Result<Settings, Problem> {
         // Checks the patterns too; put back when the rest is refused.
         let before = self.shared.settings.get();
@@ -215,6 +219,7 @@ impl Api for Engine {
                 if settings.docker_host != before.docker_host {
                     self.shared.docker.settings_changed();
                 }
+                self.shared.pool.look_again();
                 self.shared.bus.publish(None, EventBody::Settings(Box::new(settings.clone())));
                 Ok(settings)
             }

@@ -68,6 +68,8 @@ pub struct Config {
     pub trusted_networks: Vec<String>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
+    /// Containers kept warm at most, where the setting does not say.
+    pub pool_size: usize,
     /// A fixed loopback port for previews; else the last one used, else any.
     pub gateway_port: Option<u16>,
 }

@@ -20,6 +20,7 @@ use crate::{
     egress::{AddressPolicy, Dialer, Policy},
     events::{Bus, EventStream},
     files::{self, ByteStream},
+    pool::{self, Pool},
     preview::Gateway,
     routes::EngineRoutes,
     settings::SettingsFile,
@@ -58,6 +59,7 @@ impl Engine {
         let gateway = gateway(&config, &store, &routes, &tracker, &cancel).await?;
         let now = settings.get();
         let policy = Policy::new(&now.allow_hosts, now.ask_hosts)?;
+        let pool = Pool::new(store.meta(pool::DEMAND)?.as_deref());
         let dialer = Dialer::new(AddressPolicy::new(&config.trusted_networks)?, config.proxy.as_deref())?;
         let shared = Arc::new(Shared {
             instance,
@@ -70,6 +72,7 @@ impl Engine {
             policy,
             dialer,
             registry,
+            pool,
             tracker,
             cancel,
             egress: Mutex::new(BTreeMap::new()),
@@ -116,6 +119,8 @@ impl Engine {
         shared.tracker.spawn(watch);
         let sweeper = crate::sweep::run(Arc::downgrade(shared), shared.docker.watch(), shared.cancel.clone());
         shared.tracker.spawn(sweeper);
+        let keeper = pool::run(Arc::downgrade(shared), shared.docker.watch(), shared.cancel.clone());
+        shared.tracker.spawn(keeper);
         Ok(())
     }
 

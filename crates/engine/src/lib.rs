@@ -13,6 +13,7 @@ pub mod egress;
 mod engine;
 mod events;
 mod files;
+mod pool;
 pub mod preview;
 mod routes;
 mod settings;

@@ -30,6 +30,11 @@ const SCHEMA: &str = "
         event TEXT NOT NULL
     ) STRICT;
     CREATE INDEX IF NOT EXISTS message_by_workspace ON message (workspace, at_ms);
+    CREATE TABLE IF NOT EXISTS pool (
+        member TEXT PRIMARY KEY,
+        key TEXT NOT NULL,
+        claimed_by TEXT
+    ) STRICT;
     CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
     PRAGMA user_version = 1;
 ";
@@ -92,6 +97,8 @@ impl Store {
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
         connection.execute_batch(SCHEMA)?;
+        // Claims that a crash cut short: the sweep finds their containers.
+        connection.execute("DELETE FROM pool WHERE claimed_by IS NOT NULL", [])?;
         Ok(Self { connection: Mutex::new(connection) })
     }
 
@@ -187,6 +194,65 @@ impl Store {
             )
             .map_err(storage("saving a message"))?;
         Ok(())
+    }
+
+    /// Writes that a member of the warm pool is about to be made.
+    pub(crate) fn pool_add(&self, member: &WorkspaceId, key: &str) -> Result<(), Problem> {
+        let add = "INSERT INTO pool (member, key) VALUES (?1, ?2)";
+        self.connection().execute(add, params![member.as_str(), key]).map_err(storage("filling the pool"))?;
+        Ok(())
+    }
+
+    /// Gives a member to a workspace. False: it was given before, or there is none.
+    pub(crate) fn pool_claim(&self, member: &WorkspaceId, workspace: &WorkspaceId) -> Result<bool, Problem> {
+        let swap = "UPDATE pool SET claimed_by = ?2 WHERE member = ?1 AND claimed_by IS NULL";
+        let changed = self
+            .connection()
+            .execute(swap, [member.as_str(), workspace.as_str()])
+            .map_err(storage("claiming a container"))?;
+        Ok(changed == 1)
+    }
+
+    /// Forgets a member.
+    pub(crate) fn pool_remove(&self, member: &WorkspaceId) -> Result<(), Problem> {
+        self.connection()
+            .execute("DELETE FROM pool WHERE member = ?1", [member.as_str()])
+            .map_err(storage("emptying the pool"))?;
+        Ok(())
+    }
+
+    /// Forgets the claim of a workspace whose own row names the container by now.
+    pub(crate) fn pool_settled(&self, workspace: &WorkspaceId) -> Result<(), Problem> {
+        self.connection()
+            .execute("DELETE FROM pool WHERE claimed_by = ?1", [workspace.as_str()])
+            .map_err(storage("claiming a container"))?;
+        Ok(())
+    }
+
+    /// Whether a member is known, claimed or not.
+    pub(crate) fn pool_has(&self, member: &WorkspaceId) -> Result<bool, Problem> {
+        let known: Option<i64> = self
+            .connection()
+            .query_row("SELECT 1 FROM pool WHERE member = ?1", [member.as_str()], |row| row.get(0))
+            .optional()
+            .map_err(storage("reading the pool"))?;
+        Ok(known.is_some())
+    }
+
+    /// Members nobody claimed, with their keys.
+    pub(crate) fn pool_free(&self) -> Result<Vec<(WorkspaceId, String)>, Problem> {
+        let connection = self.connection();
+        let reading = storage("reading the pool");
+        let mut statement =
+            connection.prepare("SELECT member, key FROM pool WHERE claimed_by IS NULL").map_err(&reading)?;
+        let rows =
+            statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?))).map_err(&reading)?;
+        let mut free = Vec::new();
+        for row in rows {
+            let (member, key) = row.map_err(&reading)?;
+            free.push((member.parse()?, key));
+        }
+        Ok(free)
     }
 
     /// The latest messages of a workspace, oldest first.

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     docker::{Docker, FoundContainer},
+    pool,
     shared::Shared,
     workspace::{Driver, Origin, Record, waiting},
 };
@@ -52,7 +53,8 @@ async fn sweep(shared: &std::sync::Arc<Shared>, docker: &Docker) -> Result<(), P
             &container,
             |id| shared.registry.get(id).map(|handle| handle.view().state != WorkspaceState::Terminated),
             |id| shared.store.deleted(id).ok().flatten().is_some(),
-        ) {
+            |member| shared.store.pool_has(member),
+        )? {
             Action::Leave => {}
             Action::Remove => {
                 tracing::info!(container = %container.id, "removing a container nobody intends");
@@ -86,19 +88,26 @@ fn decide(
     container: &FoundContainer,
     intended: impl Fn(&WorkspaceId) -> Option<bool>,
     deleted: impl Fn(&WorkspaceId) -> bool,
-) -> Action {
-    match (&container.workspace, container.role.as_str()) {
-        (Some(id), "workspace") => match intended(id) {
-            Some(true) => Action::Leave,
-            // Its workspace has given up on ever having one.
-            Some(false) => Action::Remove,
-            None if deleted(id) => Action::Remove,
-            None => Action::Adopt(id.clone()),
+    waits: impl Fn(&WorkspaceId) -> Result<bool, Problem>,
+) -> Result<Action, Problem> {
+    let of_workspace = |id: &WorkspaceId| match intended(id) {
+        Some(true) => Action::Leave,
+        // Its workspace has given up on ever having one.
+        Some(false) => Action::Remove,
+        None if deleted(id) => Action::Remove,
+        None => Action::Adopt(id.clone()),
+    };
+    Ok(match (&container.workspace, container.role.as_str()) {
+        (Some(id), "workspace") => of_workspace(id),
+        (Some(member), pool::ROLE) => match &container.named {
+            _ if waits(member)? => Action::Leave,
+            Some(claimed_by) => of_workspace(claimed_by),
+            None => Action::Remove,
         },
         // Preparing an image is never resumed.
         (None, "prepare") if !container.running => Action::Remove,
         _ => Action::Leave,
-    }
+    })
 }
 
 /// A workspace of which only the container is left.
@@ -147,8 +156,11 @@ mod tests {
             id: "c".into(),
             workspace: workspace.map(|id| id.parse().unwrap()),
             role: role.into(),
+            named: None,
             running: false,
         };
+        let named =
+            |name: &str| FoundContainer { named: name.parse().ok(), ..found(Some("pool-gone"), "pool") };
         let known = |id: &WorkspaceId| match id.as_str() {
             "known" => Some(true),
             "given-up" => Some(false),
@@ -163,8 +175,14 @@ mod tests {
             (found(None, "prepare"), Action::Remove),
             (found(None, "workspace"), Action::Leave),
             (found(Some("known"), "something-new"), Action::Leave),
+            (found(Some("pool-waits"), "pool"), Action::Leave),
+            (found(Some("pool-gone"), "pool"), Action::Remove),
+            (named("known"), Action::Leave),
+            (named("given-up"), Action::Remove),
+            (named("lost"), Action::Adopt("lost".parse().unwrap())),
         ] {
-            assert_eq!(decide(&container, known, deleted), action, "{container:?}");
+            let waits = |member: &WorkspaceId| Ok(member.as_str() == "pool-waits");
+            assert_eq!(decide(&container, known, deleted, waits).unwrap(), action, "{container:?}");
         }
     }
 }

@@ -83,10 +83,14 @@ impl Environment {
             proxy: self.proxy.clone(),
             trusted_networks: self.trusted_networks.clone(),
             clock: Arc::new(SystemClock),
+            pool_size: DESKTOP_POOL,
             gateway_port: None,
         }
     }
 }
+
+/// Containers kept warm at most for one person.
+const DESKTOP_POOL: usize = 2;
 
 /// The name of the file that holds the agent for an architecture as Docker calls it.
 pub fn agent_file(arch: &str) -> Option<String> {

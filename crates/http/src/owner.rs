@@ -50,6 +50,9 @@ pub enum Role {
     Background,
 }
 
+/// Containers kept warm at most where many people deploy.
+const SERVED_POOL: usize = 10;
+
 /// How to own a data folder.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -144,9 +147,12 @@ async fn serve(options: Options, places: Places, lock: File) -> Result<Owner, Pr
             .hint("Listen on 127.0.0.1; to reach it from elsewhere, forward the port over ssh."));
     }
     let environment = options.environment.clone();
-    let config = tokio::task::spawn_blocking(move || environment.config())
+    let mut config = tokio::task::spawn_blocking(move || environment.config())
         .await
         .map_err(|e| Problem::new(Code::Internal, format!("Reading the environment failed: {e}.")))?;
+    if options.role == Role::Serve {
+        config.pool_size = SERVED_POOL;
+    }
     let engine = Engine::open(config).await?;
     match listen(&options, &places, engine.clone()).await {
         Ok((shared, endings, address)) => {

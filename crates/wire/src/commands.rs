@@ -86,6 +86,8 @@ commands! {
     "engine.retry" engine_retry(Nothing) -> EngineStatus;
     /// Everything a person can set.
     "settings.get" settings_get(Nothing) -> Settings;
+    /// The containers kept warm, and how often one was ready.
+    "pool.status" pool_status(Nothing) -> PoolStatus;
     /// Replaces the settings after checking each of them.
     "settings.set" settings_set(Settings) -> Settings;
 

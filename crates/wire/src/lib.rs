@@ -9,6 +9,7 @@ mod files;
 mod frame;
 mod ids;
 mod network;
+mod pool;
 mod problem;
 mod process;
 mod settings;
@@ -27,6 +28,7 @@ pub use files::{
 pub use frame::{Frame, FrameError, FrameKind, MAX_FRAME};
 pub use ids::{ProcessId, WorkspaceId};
 pub use network::{EgressEntry, EgressRule, EgressVerdict};
+pub use pool::{PoolMember, PoolStatus};
 pub use problem::{Code, Problem};
 pub use process::{OpenProcess, Process, ProcessExit, ProcessRef, ProcessRole, Resize, Signal, WindowSize};
 pub use settings::{IntakeLimits, Settings, Theme};

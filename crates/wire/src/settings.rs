@@ -76,6 +76,11 @@ pub struct Settings {
     pub listen_timeout_s: u64,
     /// Bounds on zips and folders.
     pub intake: IntakeLimits,
+    /// Containers kept warm at most, so that a deploy need not wait for one; 0: none. Without it: 2, and 10 under
+    /// `slipway serve`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub pool_size: Option<u16>,
     /// Workspaces go on when the window is closed.
     pub keep_on_close: bool,
     /// The colours.
@@ -116,6 +121,7 @@ impl Default for Settings {
             trust_host_certificates: true,
             listen_timeout_s: 120,
             intake: IntakeLimits::default(),
+            pool_size: None,
             keep_on_close: false,
             theme: Theme::System,
             terminal_font_px: 13,

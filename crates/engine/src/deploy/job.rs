@@ -18,6 +18,7 @@ use super::{
 use crate::{
     agent_link::AgentLink,
     docker::{ContainerSpec, Docker, Labels, Prepared},
+    pool::{Key, Kind},
     shared::Shared,
     workspace::{PhaseChange, Record, Update, Updates, bytes, message, sentence, took},
 };
@@ -156,6 +157,16 @@ impl Job {
         let phase = PhaseName::Claim;
         self.begin(phase, None, None).await;
         let view = &self.record.view;
+        let kind = Kind { image: view.image.clone(), preset: view.preset, network: view.network };
+        let key = Key::new(kind, image);
+        let warm = at(phase, self.shared.pool.claim(&self.shared, &key, &view.root, &view.id).await)?;
+        if let Some((container, link)) = warm {
+            self.updates.tell(Update::Container(container.clone())).await;
+            self.record.container = Some(container);
+            self.updates.tell(Update::Link(link.clone())).await;
+            self.done(phase, Some("A warm one was ready".to_owned())).await;
+            return Ok(link);
+        }
         let spec = ContainerSpec {
             labels: Labels {
                 instance: self.shared.instance.clone(),

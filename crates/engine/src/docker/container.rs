@@ -8,7 +8,7 @@ use bollard::{
     },
     query_parameters::{
         CreateContainerOptions, EventsOptions, InspectContainerOptions, ListContainersOptions,
-        RemoveContainerOptions, StartContainerOptions, StopContainerOptions,
+        RemoveContainerOptions, RenameContainerOptions, StartContainerOptions, StopContainerOptions,
     },
 };
 use futures_util::{Stream, StreamExt};
@@ -75,6 +75,8 @@ pub(crate) struct FoundContainer {
     pub(crate) id: String,
     pub(crate) workspace: Option<WorkspaceId>,
     pub(crate) role: String,
+    /// The workspace its name says: also for one that was made for the pool and claimed.
+    pub(crate) named: Option<WorkspaceId>,
     pub(crate) running: bool,
 }
 
@@ -198,22 +200,36 @@ impl Docker {
             host_config: Some(host_config(spec)),
             ..Default::default()
         };
-        let options = CreateContainerOptions {
-            name: Some(format!("slipway-{}-{id}", short(&spec.labels.instance))),
-            ..Default::default()
+        let name = if spec.labels.role == crate::pool::ROLE {
+            format!("slipway-{}_{id}", short(&spec.labels.instance))
+        } else {
+            workspace_name(&spec.labels.instance, id)
         };
+        let options = CreateContainerOptions { name: Some(name), ..Default::default() };
         let made = self
             .api
             .create_container(Some(options), body)
             .await
             .map_err(|e| problem("making the container", &e))?;
-        if spec.root != slipway_agent_api::WORKSPACE
-            && let Err(problem) = self.make_root(&made.id, &spec.root).await
+        let strict = spec.network == NetworkProfile::Strict;
+        if (strict || spec.root != slipway_agent_api::WORKSPACE)
+            && let Err(problem) = self.furnish(&made.id, &spec.root, strict).await
         {
             self.remove(&made.id).await?;
             return Err(problem);
         }
         Ok(made.id)
+    }
+
+    /// Gives a container of the pool the name of the workspace it becomes. Labels cannot be changed.
+    pub(crate) async fn rename(
+        &self,
+        container: &str,
+        instance: &str,
+        workspace: &WorkspaceId,
+    ) -> Result<(), Problem> {
+        let options = RenameContainerOptions { name: workspace_name(instance, workspace.as_str()) };
+        self.api.rename_container(container, options).await.map_err(|e| problem("naming the container", &e))
     }
 
     /// Starts a container. False: it ran already.
@@ -308,12 +324,21 @@ fn found(container: ContainerSummary, instance: &str) -> Option<FoundContainer> 
         return None;
     }
     let running = container.state.is_some_and(|s| s.to_string() == "running");
+    let before = workspace_name(instance, "");
+    let names = container.names.unwrap_or_default();
+    let named =
+        names.iter().find_map(|name| name.trim_start_matches('/').strip_prefix(&before)?.parse().ok());
     Some(FoundContainer {
+        named,
         id: container.id?,
         workspace: labels.get(WORKSPACE).and_then(|id| id.parse().ok()),
         role: labels.get(ROLE).cloned().unwrap_or_default(),
         running,
     })
+}
+
+fn workspace_name(instance: &str, workspace: &str) -> String {
+    format!("slipway-{}-{workspace}", short(instance))
 }
 
 /// The beginning of an instance id, for names people see.

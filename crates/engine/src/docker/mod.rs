@@ -1,6 +1,7 @@
 //! The Docker engine, and the only place that names bollard. What comes out are our own nouns and problems; what a
 //! daemon answers is foreign input and is bounded here.
 
+mod archive;
 mod container;
 mod credentials;
 mod exec;

@@ -16,19 +16,21 @@ use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
 use slipway_agent_api::{AGENT_PATH, CERTIFICATES_PATH, HOME, UID, WORKSPACE};
 use slipway_wire::{Code, Problem};
-use std::{collections::HashMap, fmt::Write as _, io, path::Path};
+use std::{collections::HashMap, fmt::Write as _, io};
 use tokio::sync::Mutex;
 
-use super::{Docker, Labels, image::BaseImage, is_missing, problem};
+use super::{
+    Docker, Labels,
+    archive::{directory, owned},
+    image::BaseImage,
+    is_missing, problem,
+};
 use crate::config::AgentBinary;
 
 /// Raised when what is put into a prepared image changes otherwise than by agent or certificates.
-const RECIPE: u32 = 2;
+const RECIPE: u32 = 3;
 /// `/etc/passwd` and `/etc/group` beyond this are left alone.
 const MOST_TEXT: usize = 256 * 1024;
-
-/// The names that mean the container itself.
-const HOSTS: &str = "127.0.0.1\tlocalhost slipway\n::1\tlocalhost ip6-localhost ip6-loopback\n";
 
 const BASE: &str = "slipway.base";
 const DIGEST: &str = "slipway.prepared";
@@ -255,23 +257,6 @@ impl Docker {
         }
         Ok(removed)
     }
-
-    /// Makes `root` in a container that was not started yet, owned by the workspace's user.
-    pub(crate) async fn make_root(&self, container: &str, root: &str) -> Result<(), Problem> {
-        let mut tar = tar::Builder::new(Vec::new());
-        let packed = directory(&mut tar, root, 0o755).and_then(|()| tar.into_inner());
-        let packed =
-            packed.map_err(|e| Problem::new(Code::Internal, format!("{root} could not be made: {e}.")))?;
-        let options = UploadToContainerOptions {
-            path: "/".to_owned(),
-            no_overwrite_dir_non_dir: Some("1".to_owned()),
-            ..Default::default()
-        };
-        self.api
-            .upload_to_container(container, Some(options), body_full(packed.into()))
-            .await
-            .map_err(|e| problem(&format!("making {root}"), &e))
-    }
 }
 
 /// `node:24-alpine` becomes `slipway/node`, `ghcr.io/a/b:1` becomes `slipway/ghcr.io-a-b`.
@@ -303,8 +288,6 @@ fn archive(
     directory(&mut tar, HOME, 0o755)?;
     directory(&mut tar, WORKSPACE, 0o755)?;
     owned(&mut tar, "/tmp", tar::EntryType::Directory, 0o1777, 0, &[])?;
-    // Docker writes one only where it has made the network, and most images come with none.
-    owned(&mut tar, "/etc/hosts", tar::EntryType::Regular, 0o644, 0, HOSTS.as_bytes())?;
     // Some tools insist on a name for their user. An image that has one for 1000 keeps it.
     for (path, text, line) in [
         ("/etc/passwd", passwd, format!("slipway:x:{UID}:{UID}:slipway:{HOME}:/bin/sh\n")),
@@ -325,28 +308,6 @@ fn archive(
         }
     }
     tar.into_inner()
-}
-
-fn directory<W: io::Write>(tar: &mut tar::Builder<W>, path: &str, mode: u32) -> io::Result<()> {
-    // Implicit parents are root's, which is right for all but the last.
-    owned(tar, path, tar::EntryType::Directory, mode, u64::from(UID), &[])
-}
-
-fn owned<W: io::Write>(
-    tar: &mut tar::Builder<W>,
-    path: &str,
-    kind: tar::EntryType,
-    mode: u32,
-    owner: u64,
-    bytes: &[u8],
-) -> io::Result<()> {
-    let mut header = tar::Header::new_gnu();
-    header.set_entry_type(kind);
-    header.set_mode(mode);
-    header.set_uid(owner);
-    header.set_gid(owner);
-    header.set_size(bytes.len() as u64);
-    tar.append_data(&mut header, Path::new(path.trim_start_matches('/')), bytes)
 }
 
 #[cfg(test)]

@@ -819,6 +819,11 @@ listen_timeout_s: number,
  */
 intake: IntakeLimits, 
 /**
+ * Containers kept warm at most, so that a deploy need not wait for one; 0: none. Without it: 2, and 10 under
+ * `slipway serve`.
+ */
+pool_size?: number, 
+/**
  * Workspaces go on when the window is closed.
  */
 keep_on_close: boolean, 
@@ -1033,6 +1038,8 @@ export type Commands = {
   "engine.retry": [Nothing, EngineStatus];
   /** Everything a person can set. */
   "settings.get": [Nothing, Settings];
+  /** The containers kept warm, and how often one was ready. */
+  "pool.status": [Nothing, PoolStatus];
   /** Replaces the settings after checking each of them. */
   "settings.set": [Settings, Settings];
   /** Checks a zip or folder and says how it would be run, changing nothing. */

@@ -76,6 +76,9 @@ impl Driver {
             Update::Container(container) => {
                 self.record.container = Some(container);
                 self.save();
+                if let Err(problem) = self.shared.store.pool_settled(&self.record.view.id) {
+                    tracing::warn!(workspace = %self.record.view.id, %problem, "a claim stays noted");
+                }
             }
             Update::Link(link) => self.take_link(link),
             Update::Uploaded => {
