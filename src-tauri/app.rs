@@ -7,7 +7,7 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     sync::{Mutex, Once, PoisonError},
-    time::Instant,
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 use tauri::{AppHandle, Manager, RunEvent};
 
@@ -84,17 +84,26 @@ impl Desktop {
         self.started.elapsed().as_millis() as u64
     }
 
-    /// The first interactive frame was painted.
-    pub(crate) fn report_interactive(&self) {
+    /// The first interactive frame was painted; `painted_at_ms` is when the first pixels were, by the webview's clock.
+    pub(crate) fn report_interactive(&self, painted_at_ms: Option<f64>) {
         static ONCE: Once = Once::new();
         ONCE.call_once(|| {
             let elapsed = self.age_ms();
-            tracing::info!(elapsed_ms = elapsed, "interactive");
+            let painted = painted_at_ms.map(|at| at - unix_ms() + elapsed as f64);
+            tracing::info!(elapsed_ms = elapsed, painted_ms = painted, "interactive");
             if self.test {
-                let _ = writeln!(std::io::stdout(), "interactive after {elapsed} ms");
+                let mut out = std::io::stdout();
+                if let Some(painted) = painted {
+                    let _ = writeln!(out, "painted after {painted:.0} ms");
+                }
+                let _ = writeln!(out, "interactive after {elapsed} ms");
             }
         });
     }
+}
+
+fn unix_ms() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64() * 1000.0)
 }
 
 /// Runs the app until it ends.

@@ -19,7 +19,12 @@ use super::unreadable;
 use crate::{
     app::Desktop,
     outside,
-    preview::{Act, Place, guard::Site, pane},
+    preview::{
+        Act, Place,
+        guard::Site,
+        keys::{Chord, Chords},
+        pane,
+    },
     shutdown, tray,
     window::{self, window_of},
 };
@@ -35,6 +40,12 @@ struct Address {
 #[derive(Deserialize)]
 struct Button {
     action: Act,
+}
+
+/// When the first pixels stood in the window, milliseconds since 1970, where the webview tells.
+#[derive(Deserialize)]
+struct Painted {
+    painted_at_ms: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -78,6 +89,11 @@ struct Shown {
 }
 
 #[derive(Deserialize)]
+struct Shortcuts {
+    chords: Vec<Chord>,
+}
+
+#[derive(Deserialize)]
 struct Close {
     keep: bool,
 }
@@ -106,7 +122,7 @@ pub(super) async fn answer(webview: &Webview, name: &str, body: Value) -> Result
     let window = window_of(webview.label());
     let reply = match name {
         "desktop.start" => start(app, &window),
-        "desktop.interactive" => interactive(app),
+        "desktop.interactive" => interactive(app, &read(body)?),
         "desktop.preview-place" => {
             let place: Place = read(body)?;
             on_main(app, move |say| {
@@ -130,6 +146,15 @@ pub(super) async fn answer(webview: &Webview, name: &str, body: Value) -> Result
             let Zoom { factor } = read(body)?;
             on_main(app, move |say| {
                 pane::zoom(&window, factor);
+                let _ = say.send(());
+            })
+            .await?;
+            Value::Null
+        }
+        "desktop.shortcuts" => {
+            let Shortcuts { chords } = read(body)?;
+            on_main(app, move |say| {
+                pane::shortcuts(&window, Chords::new(chords));
                 let _ = say.send(());
             })
             .await?;
@@ -187,8 +212,8 @@ fn start(app: &AppHandle, window: &str) -> Value {
     })
 }
 
-fn interactive(app: &AppHandle) -> Value {
-    app.state::<Desktop>().report_interactive();
+fn interactive(app: &AppHandle, painted: &Painted) -> Value {
+    app.state::<Desktop>().report_interactive(painted.painted_at_ms);
     tray::make(app);
     // Not before: starting the portal would take the processor from the first frame.
     #[cfg(target_os = "linux")]

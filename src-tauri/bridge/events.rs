@@ -33,6 +33,12 @@ pub(crate) enum DesktopEvent {
     Notice { text: String },
     /// A workspace was chosen in the tray.
     Show { id: WorkspaceId },
+    /// One of the interface's own chords was pressed while the page had the keyboard.
+    #[cfg_attr(
+        any(not(target_os = "linux"), feature = "portable-preview"),
+        expect(dead_code, reason = "only GTK tells")
+    )]
+    Shortcut { key: String, ctrl: bool, shift: bool, alt: bool },
 }
 
 /// Who listens, by window.

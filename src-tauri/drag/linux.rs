@@ -29,15 +29,17 @@ struct Followed {
     let_go: Option<u32>,
 }
 
+/// Makes a report of the files and where they are.
+type Kind = fn(Vec<PathBuf>, f64, f64) -> Report;
+
 /// Tells of every drag of files over a webview of a window, and keeps them from the page.
 pub(crate) fn follow(app: &AppHandle, window: &str, over: Over, view: &WebView) {
     let (app, window) = (app.clone(), window.to_owned());
-    let tell =
-        Rc::new(move |view: &WebView, what: fn(Vec<PathBuf>, f64, f64) -> Report, followed: &Followed| {
-            let x = f64::from(view.margin_start() + followed.at.0);
-            let y = f64::from(view.margin_top() + followed.at.1);
-            report(&app, &window, over, what(followed.files.clone().unwrap_or_default(), x, y));
-        });
+    let tell = Rc::new(move |view: &WebView, what: Kind, followed: &Followed| {
+        let x = f64::from(view.margin_start() + followed.at.0);
+        let y = f64::from(view.margin_top() + followed.at.1);
+        report(&app, &window, over, what(followed.files.clone().unwrap_or_default(), x, y));
+    });
     let followed: Rc<RefCell<Followed>> = Rc::default();
 
     let (drag, say) = (followed.clone(), tell.clone());
@@ -134,7 +136,7 @@ fn end(
     view: &WebView,
     context: &DragContext,
     time: u32,
-    say: &dyn Fn(&WebView, fn(Vec<PathBuf>, f64, f64) -> Report, &Followed),
+    say: &dyn Fn(&WebView, Kind, &Followed),
 ) {
     let some = drag.files.as_ref().is_some_and(|files| !files.is_empty());
     context.drag_finish(some, false, time);

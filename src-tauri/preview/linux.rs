@@ -2,7 +2,7 @@
 //! box that ignores positions (tauri#10420), so the interface's webview is moved into the overlay and the preview is
 //! laid over it by margins and a size. Everything here runs on the main thread, where GTK lives.
 
-use gtk::{glib, prelude::*};
+use gtk::{gdk, glib, prelude::*};
 use slipway_wire::{Code, Problem};
 use std::{cell::RefCell, collections::HashMap};
 use tauri::{AppHandle, Url};
@@ -11,7 +11,7 @@ use webkit2gtk::{
     WebContext, WebContextExt, WebView, WebViewExt, WebsiteDataManager,
 };
 
-use super::{Act, Place, drawing, guard::Site, policy};
+use super::{Act, Place, drawing, guard::Site, keys::Chords, policy};
 use crate::{
     bridge::events::{DesktopEvent, tell},
     drag::{self, Over},
@@ -26,6 +26,7 @@ struct Pane {
     view: Option<WebView>,
     site: Option<Site>,
     place: Place,
+    chords: Chords,
 }
 
 thread_local! {
@@ -53,7 +54,10 @@ pub(crate) fn adopt(window: &str, ui: WebView) {
     overlay.add(&ui);
     parent.pack_start(&overlay, true, true, 0);
     overlay.show_all();
-    let pane = Pane { overlay, ui, view: None, site: None, place: Place::default() };
+    // Moving it took the keyboard from it.
+    ui.grab_focus();
+    let pane =
+        Pane { overlay, ui, view: None, site: None, place: Place::default(), chords: Chords::default() };
     PANES.with_borrow_mut(|panes| panes.insert(window.to_owned(), pane));
 }
 
@@ -78,7 +82,60 @@ fn lay(pane: &Pane) {
     view.set_margin_start(place.x as i32);
     view.set_margin_top(place.y as i32);
     view.set_size_request(place.width as i32, place.height as i32);
-    view.set_visible(place.visible && pane.site.is_some());
+    let visible = place.visible && pane.site.is_some();
+    if !visible && view.is_focus() {
+        // What is hidden would keep the keyboard, and every key would be lost.
+        pane.ui.grab_focus();
+    }
+    view.set_visible(visible);
+}
+
+/// Says which shortcuts are the interface's own while the page has the keyboard.
+pub(crate) fn shortcuts(window: &str, chords: Chords) {
+    with(window, |pane| pane.chords = chords);
+}
+
+/// Lets the interface have its shortcuts, before WebKit and with it the page sees the key.
+fn follow_keys(app: &AppHandle, window: &str, view: &WebView) {
+    let (app, window) = (app.clone(), window.to_owned());
+    view.connect_key_press_event(move |_, event| {
+        let state = event.state();
+        let held = |mask: gdk::ModifierType| state.contains(mask);
+        let name = key_name(event.keyval());
+        let found = with(&window, |pane| {
+            let (ctrl, shift, alt) = (
+                held(gdk::ModifierType::CONTROL_MASK),
+                held(gdk::ModifierType::SHIFT_MASK),
+                held(gdk::ModifierType::MOD1_MASK),
+            );
+            let chord = pane.chords.find(&name?, ctrl, shift, alt)?;
+            Some((chord.clone(), pane.ui.clone()))
+        });
+        let Some((chord, ui)) = found.flatten().filter(|_| !held(gdk::ModifierType::MOD4_MASK)) else {
+            return glib::Propagation::Proceed;
+        };
+        if !chord.stay {
+            ui.grab_focus();
+        }
+        let (key, shift) = (chord.key, chord.shift);
+        tell(&app, &window, &DesktopEvent::Shortcut { key, ctrl: chord.ctrl, shift, alt: chord.alt });
+        glib::Propagation::Stop
+    });
+}
+
+/// A key as `KeyboardEvent.key` has it, lower case; `None` for those no shortcut has.
+fn key_name(key: gdk::keys::Key) -> Option<String> {
+    use gdk::keys::constants as keys;
+    let named = match key {
+        keys::Up => "arrowup",
+        keys::Down => "arrowdown",
+        keys::Left => "arrowleft",
+        keys::Right => "arrowright",
+        keys::Page_Up => "pageup",
+        keys::Page_Down => "pagedown",
+        other => return other.to_unicode().map(|letter| letter.to_lowercase().collect()),
+    };
+    Some(named.to_owned())
 }
 
 /// Shows an address of a workspace; `None` empties the pane.
@@ -87,6 +144,9 @@ pub(crate) fn load(app: &AppHandle, window: &str, to: Option<(Url, Site)>) -> Re
         with(window, |pane| {
             pane.site = None;
             if let Some(view) = pane.view.take() {
+                if view.is_focus() {
+                    pane.ui.grab_focus();
+                }
                 pane.overlay.remove(&view);
                 view.try_close();
             }
@@ -133,6 +193,7 @@ fn make(app: &AppHandle, window: &str, ui: &WebView) -> WebView {
     view.set_no_show_all(true);
     policy::apply(app, window, &view);
     report_state(app, window, &view);
+    follow_keys(app, window, &view);
     drag::linux::follow(app, window, Over::Preview, &view);
     view
 }

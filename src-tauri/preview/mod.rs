@@ -5,6 +5,7 @@
 #[cfg(all(target_os = "linux", not(feature = "portable-preview")))]
 pub(crate) mod drawing;
 pub(crate) mod guard;
+pub(crate) mod keys;
 #[cfg(all(target_os = "linux", not(feature = "portable-preview")))]
 #[path = "linux.rs"]
 pub(crate) mod pane;

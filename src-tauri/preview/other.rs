@@ -42,6 +42,9 @@ pub(crate) fn forget(window: &str) {
     PANES.with_borrow_mut(|panes| panes.remove(window));
 }
 
+/// The system's own webviews report no keys to the app: here a page keeps all of its keyboard.
+pub(crate) fn shortcuts(_window: &str, _chords: super::keys::Chords) {}
+
 /// Moves, shows or hides the pane.
 pub(crate) fn place(window: &str, place: Place) {
     with(window, |pane| {

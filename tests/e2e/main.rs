@@ -7,6 +7,7 @@ mod drop;
 mod ending;
 mod hand;
 mod isolation;
+mod keys;
 mod kinds;
 mod measures;
 mod second;

@@ -1,14 +1,29 @@
-//! What the app costs with a page in its preview: memory of every process it has, and the processor while nobody does
-//! anything.
+//! What the app costs and how it answers: memory of every process it has with a page in its preview, the processor while
+//! nobody does anything, how soon a started window can be used, and how even its frames are while output floods.
 
-use anyhow::{Result, ensure};
-use slipway_tests::{app::App, process};
-use std::time::{Duration, Instant};
+use anyhow::{Context, Result, ensure};
+use slipway_tests::{
+    app::{self, App, Launch},
+    containers,
+    display::Display,
+    process::{self, Process},
+    wait_until,
+};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
-use crate::hand::{SOON, wait_until_ready};
+use crate::hand::{SOON, open_shell, type_line, wait_until_ready};
 
 const MEMORY: u64 = 400_000_000;
 const IDLE_SHARE: f64 = 0.005;
+/// From the start of the process, milliseconds, for a release build.
+const PAINTED_MS: u64 = 500;
+const INTERACTIVE_MS: u64 = 900;
+/// Of one frame while output floods, milliseconds: at the 95th percentile, and of the worst.
+const FRAME_MS: f64 = 50.0;
+const WORST_FRAME_MS: f64 = 100.0;
 
 /// The long tests hold the figures to their bars. Otherwise they are printed: what else the machine does is not the
 /// app's fault.
@@ -21,13 +36,26 @@ fn watched() -> Duration {
     if strict() { Duration::from_mins(1) } else { Duration::from_secs(15) }
 }
 
+/// The app's processes, and those of the agent in its workspaces' containers, which run on this machine too.
+async fn all_processes(app: &App) -> Result<Vec<Process>> {
+    let mut all = process::family(app.pid()?);
+    for container in containers::of(&containers::instance(&app.data())?).await? {
+        let pid = containers::docker(&["inspect", "--format", "{{.State.Pid}}", &container]).await?;
+        all.extend(process::family(pid.trim().parse().context("a container's process has a number")?));
+    }
+    Ok(all)
+}
+
+fn still_page() -> Result<tempfile::TempDir> {
+    let folder = tempfile::tempdir()?;
+    let page = "<!doctype html><title>Still</title><h1>Nothing moves here</h1>";
+    std::fs::write(folder.path().join("index.html"), page)?;
+    Ok(folder)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_app_with_its_preview_is_small_and_idle() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    std::fs::write(
-        folder.path().join("index.html"),
-        "<!doctype html><title>Still</title><h1>Nothing moves here</h1>",
-    )?;
+    let folder = still_page()?;
     App::run("measures", &[folder.path()], async |app| {
         wait_until_ready(app, Duration::from_mins(1)).await?;
         app.preview_shows("Nothing moves here", SOON).await?;
@@ -42,18 +70,19 @@ async fn the_app_with_its_preview_is_small_and_idle() -> Result<()> {
 
         // Just after a page was shown the engines still tidy up.
         tokio::time::sleep(Duration::from_secs(5)).await;
-        let (before, begun) = (process::family(app.pid()?), Instant::now());
+        let (before, begun) = (all_processes(app).await?, Instant::now());
         tokio::time::sleep(watched()).await;
-        let after = process::family(app.pid()?);
+        let watched = begun.elapsed();
+        let after = all_processes(app).await?;
         for one in &after {
-            let own = |list: &[process::Process]| {
+            let own = |list: &[Process]| {
                 let same: Vec<_> = list.iter().filter(|p| p.pid == one.pid).cloned().collect();
                 process::processor_time(&same)
             };
             println!("{:>7} ms {}", (own(&after).saturating_sub(own(&before))).as_millis(), one.name);
         }
         let used = process::processor_time(&after).saturating_sub(process::processor_time(&before));
-        let share = used.as_secs_f64() / begun.elapsed().as_secs_f64();
+        let share = used.as_secs_f64() / watched.as_secs_f64();
         println!("processor while idle: {:.2} % of one core", share * 100.0);
         ensure!(
             !strict() || share < IDLE_SHARE,
@@ -63,4 +92,94 @@ async fn the_app_with_its_preview_is_small_and_idle() -> Result<()> {
         Ok(())
     })
     .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_started_window_can_soon_be_used() -> Result<()> {
+    let display = Display::start().await?;
+    let scratch = tempfile::Builder::new().prefix("slipway-e2e-").tempdir()?;
+    let outcome = launches(&display, scratch.path()).await;
+    containers::remove_all(&scratch.path().join("data")).await?;
+    let launches = outcome?;
+    let median = |of: fn(&Launch) -> u64| {
+        let mut values: Vec<u64> = launches.iter().map(of).collect();
+        values.sort_unstable();
+        println!("{values:?}");
+        values[values.len() / 2]
+    };
+    let (painted, interactive) = (median(|one| one.painted_ms), median(|one| one.interactive_ms));
+    let n = launches.len();
+    println!("first paint: median {painted} ms (bar {PAINTED_MS}), n {n}");
+    println!("interactive: median {interactive} ms (bar {INTERACTIVE_MS}), n {n}");
+    // The bars are for a release build; what is built for tests is slower, never quicker.
+    let held = strict() && std::env::var_os("SLIPWAY_APP").is_some();
+    ensure!(!held || painted < PAINTED_MS, "the first paint came after {painted} ms");
+    ensure!(!held || interactive < INTERACTIVE_MS, "the window could be used after {interactive} ms");
+    Ok(())
+}
+
+async fn launches(display: &Display, scratch: &Path) -> Result<Vec<Launch>> {
+    println!("in an empty data folder: {:?}", app::launch(display, scratch).await?);
+    let mut all = Vec::new();
+    for _ in 0..if strict() { 11 } else { 3 } {
+        all.push(app::launch(display, scratch).await?);
+    }
+    Ok(all)
+}
+
+/// Notes how long every frame takes.
+const WATCH_FRAMES: &str = "
+    window.__frames = [];
+    let last = performance.now();
+    const frame = () => {
+        const now = performance.now();
+        window.__frames.push(now - last);
+        last = now;
+        window.__frame = requestAnimationFrame(frame);
+    };
+    window.__frame = requestAnimationFrame(frame);";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_window_stays_responsive_while_output_floods() -> Result<()> {
+    let megabytes = if strict() { 256 } else { 32 };
+    let folder = still_page()?;
+    App::run("flood", &[folder.path()], async |app| {
+        wait_until_ready(app, Duration::from_mins(1)).await?;
+        app.preview_shows("Nothing moves here", SOON).await?;
+        open_shell(app).await?;
+        for (what, source) in [("short lines", "yes"), ("one long line", "yes | tr -d '\\n'")] {
+            flood(app, what, source, megabytes).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+async fn flood(app: &App, what: &str, source: &str, megabytes: u64) -> Result<()> {
+    app.ui().await?;
+    app.script(WATCH_FRAMES).await?;
+    let begun = Instant::now();
+    type_line(app, &format!("{source} | head -c {megabytes}M; clear; echo over-$((6*7))"), "head").await?;
+    // Reading all of the terminal's text would itself cost frames.
+    let look = "return document.querySelector('.xterm-rows').textContent.includes('over-42')";
+    wait_until("the flood's end", Duration::from_mins(4), async || {
+        Ok((app.script(look).await? == true).then_some(()))
+    })
+    .await?;
+    let seconds = begun.elapsed().as_secs_f64();
+    let frames = app.script("cancelAnimationFrame(window.__frame); return window.__frames").await?;
+    let mut frames: Vec<f64> =
+        frames.as_array().context("frames")?.iter().filter_map(serde_json::Value::as_f64).collect();
+    frames.sort_by(f64::total_cmp);
+    let at = |share: f64| {
+        frames.get((frames.len() as f64 * share) as usize).or(frames.last()).copied().unwrap_or(f64::MAX)
+    };
+    let (p50, p95, worst) = (at(0.5), at(0.95), at(1.0));
+    println!(
+        "{megabytes} MB of {what} in {seconds:.1} s: frames p50 {p50:.0} ms, p95 {p95:.0} ms (bar {FRAME_MS}), worst {worst:.0} ms (bar {WORST_FRAME_MS}), n {}",
+        frames.len()
+    );
+    ensure!(!strict() || p95 < FRAME_MS, "a frame takes {p95:.0} ms while output floods");
+    ensure!(!strict() || worst < WORST_FRAME_MS, "one frame took {worst:.0} ms while output flooded");
+    Ok(())
 }

@@ -14,7 +14,10 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+};
 
 use crate::{built, containers, display::Display, wait_until};
 
@@ -47,6 +50,42 @@ pub fn environment(command: &mut Command, scratch: &Path) -> Result<()> {
         .env("SLIPWAY_TEST", "1")
         .env("SLIPWAY_LOG", std::env::var("SLIPWAY_LOG").unwrap_or_else(|_| "info".into()));
     Ok(())
+}
+
+/// How long a start took, by the app's own word, in milliseconds since its `main`.
+#[derive(Clone, Copy, Debug)]
+pub struct Launch {
+    /// When the first pixels of the interface stood in the window.
+    pub painted_ms: u64,
+    /// When the interface would have answered a click.
+    pub interactive_ms: u64,
+}
+
+/// Starts the app as a person does, with no driver, and ends it in order once it can be used.
+pub async fn launch(display: &Display, scratch: &Path) -> Result<Launch> {
+    let mut command = Command::new(built("SLIPWAY_APP", "slipway-desktop")?);
+    display.dress(&mut command);
+    environment(&mut command, scratch)?;
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).spawn()?;
+    let mut lines = BufReader::new(child.stdout.take().context("no standard output")?).lines();
+    let said = async {
+        let mut painted_ms = None;
+        while let Some(line) = lines.next_line().await? {
+            let figure = |name: &str| line.strip_prefix(name)?.strip_suffix(" ms")?.parse::<u64>().ok();
+            painted_ms = painted_ms.or(figure("painted after "));
+            if let Some(interactive_ms) = figure("interactive after ") {
+                let painted_ms = painted_ms.context("the app did not say when it painted")?;
+                return Ok(Launch { painted_ms, interactive_ms });
+            }
+        }
+        anyhow::bail!("the app ended before it could be used")
+    };
+    let launch = tokio::time::timeout(Duration::from_secs(30), said).await.context("starting")??;
+    let pid = child.id().context("the app runs")?.to_string();
+    let status = Command::new("kill").args(["-TERM", &pid]).status().await?;
+    anyhow::ensure!(status.success(), "the app had ended by itself");
+    tokio::time::timeout(Duration::from_secs(30), child.wait()).await.context("the app's end")??;
+    Ok(launch)
 }
 
 impl App {

@@ -30,13 +30,26 @@ async function fonts(): Promise<void> {
   await Promise.race([Promise.all(wanted), late]);
 }
 
+/** When the first pixels stood there, milliseconds since 1970; null where the webview does not tell. */
+function paintedAt(): number | null {
+  const paint = performance.getEntriesByType('paint').find(({ name }) => name === 'first-contentful-paint');
+  return paint === undefined ? null : performance.timeOrigin + paint.startTime;
+}
+
+/** Two frames: the first has laid out and painted what is there, so a click would be answered now. */
+function reportInteractive(backend: Backend): void {
+  const report = () => {
+    backend.desktop('desktop.interactive', { painted_at_ms: paintedAt() }).catch(() => console.warn('interactive'));
+  };
+  requestAnimationFrame(() => requestAnimationFrame(report));
+}
+
 export async function boot(backend: Backend): Promise<() => void> {
   const target = document.getElementById('app');
   if (target === null) throw new Error('the page has no #app');
   const only = new URLSearchParams(location.search).get('workspace');
   const app = new App(backend, only);
-  await fonts();
-  const root = mount(Root, { target, props: { app } });
+  // The questions are asked before there is anything to show the answers on: both take their time.
   const started = app.start().then(() => {
     if (app.desktop?.test) {
       window.__slipway = {
@@ -46,12 +59,9 @@ export async function boot(backend: Backend): Promise<() => void> {
       };
     }
   });
-  // Two frames: the first has laid out and painted what is there, so a click would be answered now.
-  requestAnimationFrame(() =>
-    requestAnimationFrame(
-      () => void backend.desktop('desktop.interactive', {}).catch(() => console.warn('interactive')),
-    ),
-  );
+  await fonts();
+  const root = mount(Root, { target, props: { app } });
+  reportInteractive(backend);
   await started;
   return () => {
     app.stop();

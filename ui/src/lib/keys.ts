@@ -47,3 +47,9 @@ export function matches(event: KeyboardEvent, shortcut: Shortcut, mac: boolean):
   if (shiftCounts && event.shiftKey !== chord.shift) return false;
   return key === chord.key || (chord.key === '=' && key === '+');
 }
+
+/** The same shortcut as the keys of a desktop without Cmd. */
+export function keysOf(shortcut: Shortcut): { key: string; ctrl: boolean; shift: boolean; alt: boolean } {
+  const { mod, ctrl, shift, alt, key } = read(shortcut);
+  return { key, ctrl: mod || ctrl, shift, alt };
+}

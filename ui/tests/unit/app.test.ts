@@ -3,6 +3,7 @@ import { fireEvent, render, screen, waitFor, within } from '@testing-library/sve
 import userEvent from '@testing-library/user-event';
 import axe from 'axe-core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { PageChord } from '../../src/lib/backend';
 import { App } from '../../src/lib/state/app.svelte';
 import Root from '../../src/Root.svelte';
 import { Fixture } from '../fixture/backend';
@@ -189,6 +190,18 @@ describe('the window', () => {
     expect(app.view.selected).toBe(data.all[1]?.id);
     await user.keyboard('{End}');
     expect(app.view.selected).toBe(data.all.at(-1)?.id);
+  });
+
+  it('has its own shortcuts while the page has the keyboard, and leaves the page its own', async () => {
+    await open(data.ready);
+    const [said] = fixture.called('desktop.shortcuts') as { chords: PageChord[] }[];
+    const chord = (key: string, shift = false) => said?.chords.find((one) => one.key === key && one.shift === shift);
+    expect(chord('k')).toEqual({ key: 'k', ctrl: true, shift: false, alt: false, stay: false });
+    expect(chord('r')).toMatchObject({ stay: true });
+    expect([chord('='), chord('?'), chord('o')]).toEqual([undefined, undefined, undefined]);
+    expect(chord('o', true)).toMatchObject({ stay: false });
+    fixture.tell({ kind: 'shortcut', key: 'k', ctrl: true, shift: false, alt: false });
+    expect(await screen.findByTestId('palette-input')).toBeTruthy();
   });
 
   it('runs commands from the palette', async () => {

@@ -78,6 +78,7 @@ export function browserDesktop(): { call: Backend['desktop']; events: Backend['d
       case 'desktop.choose':
         return refuse('hand over a path on this machine');
       case 'desktop.interactive':
+      case 'desktop.shortcuts':
       case 'desktop.theme':
       case 'desktop.close':
         return {};

@@ -20,6 +20,9 @@ export type DesktopStart = {
 /** CSS pixels of the window's content. */
 export type Rectangle = { x: number; y: number; width: number; height: number };
 
+/** Keys pressed together while the previewed page has the keyboard; with `stay` it keeps it. */
+export type PageChord = { key: string; ctrl: boolean; shift: boolean; alt: boolean; stay: boolean };
+
 export type DesktopCommands = {
   'desktop.start': [Record<string, never>, DesktopStart];
   'desktop.preview-place': [Rectangle & { visible: boolean }, unknown];
@@ -31,7 +34,8 @@ export type DesktopCommands = {
   'desktop.choose': [{ kind: 'zip' | 'folder' }, { paths: string[] }];
   'desktop.clipboard-write': [{ text: string }, unknown];
   'desktop.clipboard-read': [Record<string, never>, { text: string }];
-  'desktop.interactive': [Record<string, never>, unknown];
+  'desktop.shortcuts': [{ chords: PageChord[] }, unknown];
+  'desktop.interactive': [{ painted_at_ms: number | null }, unknown];
   'desktop.theme': [{ theme: Theme }, unknown];
   'desktop.new-window': [{ id: WorkspaceId }, unknown];
   'desktop.close': [{ keep: boolean }, unknown];
@@ -53,7 +57,9 @@ export type DesktopEvent =
   /** Something the desktop did or refused, in one sentence. */
   | { kind: 'notice'; text: string }
   /** A workspace was chosen outside the window, in the tray. */
-  | { kind: 'show'; id: WorkspaceId };
+  | { kind: 'show'; id: WorkspaceId }
+  /** Keys of ours were pressed while the previewed page had the keyboard. */
+  | { kind: 'shortcut'; key: string; ctrl: boolean; shift: boolean; alt: boolean };
 
 /** Ends a stream. Closing twice is harmless. */
 export type Close = () => void;

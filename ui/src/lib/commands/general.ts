@@ -15,6 +15,7 @@ export function general(app: App): Command[] {
       title: t.palette.open,
       group: 'general',
       shortcut: 'Mod+K',
+      page: 'take',
       run: () => {
         view.dialog = { kind: 'palette' };
       },

@@ -13,13 +13,22 @@ export function preview(app: App): Command[] {
     void act.attempt(backend.desktop('desktop.preview-zoom', { factor: page.zoom }));
   };
   return [
-    { id: 'reload', title: t.preview.reload, group: 'preview', shortcut: 'Mod+R', when: shown, run: does('reload') },
+    {
+      id: 'reload',
+      title: t.preview.reload,
+      group: 'preview',
+      shortcut: 'Mod+R',
+      page: 'stay',
+      when: shown,
+      run: does('reload'),
+    },
     { id: 'hard-reload', title: t.preview.hardReload, group: 'preview', when: shown, run: does('hard-reload') },
     {
       id: 'back',
       title: t.preview.back,
       group: 'preview',
       shortcut: 'Alt+ArrowLeft',
+      page: 'stay',
       when: () => shown() && page.canBack,
       run: does('back'),
     },
@@ -28,6 +37,7 @@ export function preview(app: App): Command[] {
       title: t.preview.forward,
       group: 'preview',
       shortcut: 'Alt+ArrowRight',
+      page: 'stay',
       when: () => shown() && page.canForward,
       run: does('forward'),
     },
@@ -36,6 +46,7 @@ export function preview(app: App): Command[] {
       title: t.palette.focusPreview,
       group: 'preview',
       shortcut: 'Mod+L',
+      page: 'take',
       when: shown,
       run: () => focus('[data-testid="preview-url"]'),
     },

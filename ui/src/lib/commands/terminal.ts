@@ -72,6 +72,7 @@ export function terminal(app: App): Command[] {
       group: 'terminal',
       shortcut: 'Mod+=',
       anywhere: true,
+      page: 'never',
       run: () => terminals.resizeType(1),
     },
     {
@@ -80,6 +81,7 @@ export function terminal(app: App): Command[] {
       group: 'terminal',
       shortcut: 'Mod+-',
       anywhere: true,
+      page: 'never',
       run: () => terminals.resizeType(-1),
     },
     {
@@ -88,6 +90,7 @@ export function terminal(app: App): Command[] {
       group: 'terminal',
       shortcut: 'Mod+0',
       anywhere: true,
+      page: 'never',
       run: () => terminals.resizeType(null),
     },
     {

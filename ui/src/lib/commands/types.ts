@@ -10,6 +10,8 @@ export type Command = {
   shortcut?: Shortcut;
   /** Works while a terminal has the focus, too. */
   anywhere?: boolean;
+  /** While the previewed page has the focus: its keys take the focus, leave it there, or are the page's. Absent: as `anywhere`. */
+  page?: 'take' | 'stay' | 'never';
   /** Absent: always. */
   when?: () => boolean;
   run: () => void;

@@ -98,6 +98,12 @@ export class App {
       case 'show':
         if (this.only === null) this.view.select(event.id);
         return;
+      case 'shortcut': {
+        const { key, ctrl: ctrlKey, shift: shiftKey, alt: altKey } = event;
+        // The window matches it as if it had been pressed here.
+        window.dispatchEvent(new KeyboardEvent('keydown', { key, ctrlKey, shiftKey, altKey, cancelable: true }));
+        return;
+      }
       case 'close-requested':
         return this.act.closeWindow();
     }
