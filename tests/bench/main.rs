@@ -4,6 +4,7 @@
 mod by_hand;
 mod deploys;
 mod figures;
+mod pool;
 mod resident;
 mod terminals;
 
@@ -16,6 +17,9 @@ async fn main() -> Result<()> {
     figures::machine();
     if chosen("deploy") {
         deploys::run().await?;
+    }
+    if chosen("pool") {
+        pool::run().await?;
     }
     if chosen("terminal") {
         terminals::run().await?;

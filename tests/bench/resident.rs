@@ -61,8 +61,8 @@ pub(crate) fn end_owner(data: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Host ids of the agent's processes in this instance's containers: PID 1, and the one that carries the stream.
-async fn agents(data: &Path) -> Result<Vec<String>> {
+/// Host ids of the agent's processes in this instance's containers: PID 1, and one that carries the stream where it is not the container's own.
+pub(crate) async fn agents(data: &Path) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for container in containers::of(&containers::instance(data)?).await? {
         let top = containers::docker(&["top", &container, "-eo", "pid,args"]).await?;
@@ -74,7 +74,7 @@ async fn agents(data: &Path) -> Result<Vec<String>> {
 }
 
 /// Seconds of CPU a process has used, user and system. A clock tick is a hundredth of a second on Linux.
-fn cpu(pid: &str) -> Result<f64> {
+pub(crate) fn cpu(pid: &str) -> Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let after = stat.rsplit(')').next().context("a command name in parentheses")?;
     let fields: Vec<&str> = after.split_whitespace().collect();

@@ -1,4 +1,4 @@
-//! A keystroke's way and back through engine, exec stream and PTY; and how fast a flood arrives, with the memory it
+//! A keystroke's way and back through engine, stream and PTY; and how fast a flood arrives, with the memory it
 //! takes.
 #![expect(clippy::print_stdout, reason = "a bench prints")]
 
@@ -19,7 +19,7 @@ const KEYS: usize = 2000;
 const FLOOD_MB: u64 = 256;
 
 pub(crate) async fn run() -> Result<()> {
-    println!("terminals (in this process: engine, docker exec stream, agent, PTY)");
+    println!("terminals (in this process: engine, container's stream, agent, PTY)");
     let data = tempfile::tempdir()?;
     let engine = Engine::open(engine::config(data.path())?).await?;
     let zip = project::zip_sample("node-hello", data.path())?;

@@ -1,0 +1,116 @@
+//! The warm pool: from a deploy to a shell's prompt in the container that was claimed, and what a full pool takes while
+//! it waits.
+#![expect(clippy::print_stdout, reason = "a bench prints")]
+
+use super::{
+    figures::{Samples, figure},
+    resident::{agents, cpu},
+    terminals::resident_kb,
+};
+use anyhow::{Context, Result, ensure};
+use futures_util::StreamExt;
+use slipway_engine::{Config, Engine};
+use slipway_tests::{containers, engine, project, wait_until};
+use slipway_wire::{
+    Api, EventBody, FrameKind, Nothing, OpenProcess, PhaseName, PhaseState, ProcessRef, WindowSize,
+    Workspace, WorkspaceRef,
+};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+const RUNS: usize = 20;
+const FULL: usize = 10;
+const MINUTE: Duration = Duration::from_mins(1);
+
+pub(crate) async fn run() -> Result<()> {
+    println!("warm pool (in this process: engine, container's stream, agent, PTY)");
+    let data = tempfile::tempdir()?;
+    let engine = Engine::open(Config { pool_size: FULL, ..engine::config(data.path())? }).await?;
+    let zip = project::zip_sample("static", data.path())?;
+    let measured = measure(&engine, data.path(), &zip).await;
+    engine.shutdown(Duration::from_secs(20), true).await;
+    containers::remove_all(data.path()).await?;
+    println!();
+    measured
+}
+
+async fn measure(engine: &Engine, data: &Path, zip: &Path) -> Result<()> {
+    remove(engine, &prompt(engine, zip).await?.1).await?;
+    let mut samples = Samples::new();
+    for _ in 0..RUNS {
+        wait_until("a warm container", MINUTE, || async {
+            Ok((!engine.pool_status(Nothing {}).await?.members.is_empty()).then_some(()))
+        })
+        .await?;
+        let (took, made) = prompt(engine, zip).await?;
+        samples.add(took);
+        remove(engine, &made).await?;
+    }
+    let status = engine.pool_status(Nothing {}).await?;
+    ensure!(status.claimed as usize == RUNS, "not every deploy found a warm container: {status:?}");
+    samples.print("deploy to a shell's prompt, pool warm");
+    figure("deploy to a shell's prompt, p50", samples.median(), "ms", "at most 20");
+    figure("deploy to a shell's prompt, p99", samples.at(0.99), "ms", "at most 60");
+    waiting(engine, data).await
+}
+
+/// A deploy, a shell in it as soon as there is a container, and the shell's first word.
+async fn prompt(engine: &Engine, zip: &Path) -> Result<(Duration, Workspace)> {
+    let mut events = engine.events(None);
+    let began = Instant::now();
+    let made = engine.workspace_deploy(engine::request(zip)).await?;
+    loop {
+        let event = events.next().await.context("events")?;
+        let EventBody::Workspace(view) = event.body else { continue };
+        let claimed = |p: &slipway_wire::Phase| p.name == PhaseName::Claim && p.state == PhaseState::Done;
+        if view.id == made.id && view.phases.iter().any(claimed) {
+            break;
+        }
+    }
+    let open = OpenProcess {
+        id: made.id.clone(),
+        argv: Vec::new(),
+        cwd: Some("/".to_owned()),
+        env: BTreeMap::new(),
+        terminal: Some(WindowSize { columns: 120, rows: 32 }),
+        stdin: true,
+        name: None,
+    };
+    let process = engine.process_open(open).await?.id;
+    let mut attached = engine.attach(&ProcessRef { id: made.id.clone(), process }, 0, true).await?;
+    loop {
+        let frame = attached.output.recv().await.context("the shell's output")?;
+        if frame.kind == FrameKind::Terminal && frame.payload.iter().any(|b| matches!(b, b'$' | b'#')) {
+            return Ok((began.elapsed(), made));
+        }
+    }
+}
+
+async fn remove(engine: &Engine, made: &Workspace) -> Result<()> {
+    engine.workspace_remove(WorkspaceRef { id: made.id.clone() }).await?;
+    Ok(())
+}
+
+/// What ten containers take that only wait.
+async fn waiting(engine: &Engine, data: &Path) -> Result<()> {
+    wait_until("a full pool", MINUTE, || async {
+        let status = engine.pool_status(Nothing {}).await?;
+        ensure!(status.members.len() == FULL, "{status:?}");
+        Ok(Some(()))
+    })
+    .await?;
+    let agents = agents(data).await?;
+    ensure!(agents.len() == FULL, "{} agents of {FULL} containers", agents.len());
+    let used = || -> Result<f64> { Ok(cpu("self")? + agents.iter().map(|p| cpu(p)).sum::<Result<f64>>()?) };
+    let (before, began) = (used()?, Instant::now());
+    tokio::time::sleep(MINUTE).await;
+    let percent = (used()? - before) / began.elapsed().as_secs_f64() * 100.0;
+    let most = agents.iter().map(|p| resident_kb(p)).collect::<Result<Vec<_>>>()?.into_iter().max();
+    figure("CPU of engine and a pool of ten over a minute", percent, "%", "under 0.1");
+    let most = most.unwrap_or_default() as f64 / 1024.0;
+    figure("resident memory of the largest of them", most, "MiB", "under 5");
+    Ok(())
+}
