@@ -10,7 +10,7 @@ pub(crate) mod streams;
 
 use serde::Deserialize;
 use serde_json::Value;
-use slipway_wire::{Code, Problem, dispatch};
+use slipway_wire::{Code, Problem};
 use tauri::{
     Manager, Webview, Wry,
     ipc::{Invoke, InvokeBody, InvokeResolver, Response},
@@ -90,7 +90,7 @@ async fn answer(webview: Webview, call: Call) -> Result<Response, Problem> {
                 Value::Null => Vec::new(),
                 body => serde_json::to_vec(&body).map_err(|e| unreadable(&e))?,
             };
-            let reply = dispatch(&engine, name, &body).await?;
+            let reply = engine.dispatch(name, &body).await?;
             String::from_utf8(reply)
                 .map_err(|_| Problem::new(Code::Internal, "The engine's reply is not text."))?
         }

@@ -1,7 +1,7 @@
 //! An engine in a test's own process: where its parts come from, and the plainest request to it.
 
 use anyhow::{Context, Result, ensure};
-use slipway_engine::{AgentBinary, Config, DockerHints, SystemClock};
+use slipway_engine::{AgentBinary, Config, DockerHints, SystemClock, SystemHost};
 use slipway_wire::{DeployRequest, Source};
 use std::{
     collections::BTreeMap,
@@ -39,6 +39,7 @@ pub fn config(data: &Path) -> Result<Config> {
         trusted_networks: Vec::new(),
         clock: Arc::new(SystemClock),
         pool_size: 0,
+        host: Arc::new(SystemHost),
         gateway_port: None,
     })
 }
@@ -56,5 +57,6 @@ pub fn request(path: &Path) -> DeployRequest {
         preset: None,
         network: None,
         replace: None,
+        force: false,
     }
 }

@@ -1,5 +1,9 @@
 //! What can be typed: commands, options and their help. Parsing only; nothing here acts.
 
+mod resources;
+
+pub(crate) use resources::{Limits, Metrics, Stats};
+
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::styling};
 use slipway_wire::{NetworkProfile, Preset};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -67,6 +71,30 @@ The page goes on being served after the command returns. Ctrl-C cancels the depl
     /// Show one workspace
     #[command(after_help = "Examples:\n  slipway status shop\n  slipway status shop --json")]
     Status(One),
+    /// Show what workspaces use: CPU, memory, network, disk, processes
+    #[command(after_help = "Examples:
+  slipway stats                    every workspace that runs; again each second on a terminal
+  slipway stats shop --once        now, and no more
+  slipway stats shop --history     the last 24 hours, a row a minute
+  slipway stats --json | jq '.[].memory_bytes'
+
+Network is what passed through Slipway since it began; disk is what the workspace has written on top of its image.")]
+    Stats(Stats),
+    /// Show or change what a workspace may use, while it runs
+    #[command(after_help = "Examples:
+  slipway limits shop
+  slipway limits shop --memory 4g
+  slipway limits shop --cpus 1.5 --pids 512
+
+It applies at once, without a restart, and stays for later starts.")]
+    Limits(Limits),
+    /// Print figures about Slipway itself, as Prometheus reads them
+    #[command(after_help = "Examples:
+  slipway metrics
+  slipway metrics | grep slipway_workspaces
+
+The same is at /metrics of the owner's socket and of `slipway serve --listen`, there with the token as bearer.")]
+    Metrics(Metrics),
     /// A shell, or one command, inside a workspace
     #[command(after_help = "Examples:
   slipway shell shop
@@ -155,6 +183,8 @@ impl Command {
             Self::Ps(args) => args.json,
             Self::Status(args) | Self::Start(args) | Self::Restart(args) => args.json,
             Self::Doctor(args) | Self::Pool(args) => args.json,
+            Self::Stats(args) => args.json,
+            Self::Limits(args) => args.json,
             _ => false,
         }
     }
@@ -198,6 +228,9 @@ pub(crate) struct Deploy {
     /// Replace the files of this workspace instead of making a new one
     #[arg(long, value_name = "WORKSPACE")]
     pub(crate) replace: Option<String>,
+    /// Make it although this machine is short of memory or disk
+    #[arg(long, conflicts_with = "replace")]
+    pub(crate) force: bool,
     /// Open the page in the browser when it is ready
     #[arg(long, conflicts_with = "detach")]
     pub(crate) open: bool,

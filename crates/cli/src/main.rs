@@ -9,10 +9,12 @@ mod docs;
 mod doctor;
 mod exit;
 mod interrupts;
+mod limits;
 mod line;
 mod list;
 mod logs;
 mod manage;
+mod metrics;
 mod network;
 mod out;
 mod pool;
@@ -20,6 +22,7 @@ mod serve;
 mod session;
 mod settings;
 mod shell;
+mod stats;
 mod status;
 mod text;
 
@@ -49,6 +52,9 @@ async fn run(command: Command) -> Result<Code, Failure> {
         Command::Deploy(args) => deploy::run(*args).await,
         Command::Ps(args) => list::run(args).await,
         Command::Status(args) => status::run(args).await,
+        Command::Stats(args) => stats::run(args).await,
+        Command::Limits(args) => limits::run(args).await,
+        Command::Metrics(_) => metrics::run().await,
         Command::Shell(args) => shell::run(args).await,
         Command::Logs(args) => logs::run(args).await,
         Command::Cp(args) => copy::run(args).await,

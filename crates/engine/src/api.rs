@@ -6,10 +6,10 @@ use slipway_agent_api::v1::{
 };
 use slipway_wire::{
     Api, Code, DeployRequest, DirectoryListing, EgressEntry, EgressRule, EngineStatus, Event, EventBody,
-    FileEntry, FileRef, FileText, Inspection, Lease, LeaseRequest, Level, Mkdir, Nothing, OpenProcess,
-    PhaseName, PhaseState, PoolStatus, Problem, Process, ProcessRef, ProcessRole, RedeployRequest,
-    RemoveFile, RenameFile, Resize, Settings, Signal, Source, Usage, Workspace, WorkspaceId, WorkspaceRef,
-    WorkspaceRename, WorkspaceState, WriteText,
+    FileEntry, FileRef, FileText, Inspection, Lease, LeaseRequest, Level, Limits, LimitsRequest, Mkdir,
+    Nothing, OpenProcess, PhaseName, PhaseState, PoolStatus, Problem, Process, ProcessRef, ProcessRole,
+    RedeployRequest, RemoveFile, RenameFile, Resize, Settings, Signal, Source, Stats, StatsRequest, Usage,
+    Workspace, WorkspaceId, WorkspaceRef, WorkspaceRename, WorkspaceState, WriteText,
 };
 use std::{
     collections::BTreeMap,
@@ -23,7 +23,7 @@ use crate::{
     deploy::{Intake, app_tag, exit_view, hang_up, inspect, plan_view, role_of},
     docker::check_image_name,
     engine::Engine,
-    files,
+    files, resources,
     workspace::{Driver, Origin, Record, Request, message, name, waiting},
 };
 
@@ -112,6 +112,7 @@ impl Engine {
             uploaded: false,
             app: None,
             expired_at_ms: None,
+            limits: crate::docker::Changed::default(),
         })
     }
 }
@@ -252,9 +253,13 @@ impl Api for Engine {
         }
         // Said now rather than by a workspace that can only fail.
         self.shared.docker.first_look().await;
-        self.shared.docker.current()?;
+        let docker = self.shared.docker.current()?;
+        if !request.force {
+            resources::room_for_one_more(&self.shared, &docker).await?;
+        }
         let record = self.new_record(&request, &intake, began)?;
         let view = record.view.clone();
+        self.shared.metrics.phase(PhaseName::Check, true, began.elapsed());
         // The intention is on disk before anything exists.
         self.shared.store.save(&record)?;
         Driver::spawn(&self.shared, record, Origin::Deploy { intake, began });
@@ -305,7 +310,19 @@ impl Api for Engine {
 
     async fn workspace_usage(&self, request: WorkspaceRef) -> Result<Usage, Problem> {
         let link = self.link(&request.id)?;
-        self.usage.measure(&request.id, link.client).await
+        resources::usage(&self.shared, &request.id, &link).await
+    }
+
+    async fn workspace_stats(&self, request: StatsRequest) -> Result<Stats, Problem> {
+        let link = self.handle(&request.id)?.link();
+        resources::stats(&self.shared, &request, link.as_ref()).await
+    }
+
+    async fn workspace_limits(&self, request: LimitsRequest) -> Result<Limits, Problem> {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let id = request.id.clone();
+        self.ask(&id, Request::Limits(request, tell)).await?;
+        told.await.map_err(|_| Problem::new(Code::Internal, "The limits were changed and not told."))
     }
 
     async fn workspace_messages(&self, request: WorkspaceRef) -> Result<Vec<Event>, Problem> {

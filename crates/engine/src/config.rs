@@ -70,6 +70,8 @@ pub struct Config {
     pub clock: Arc<dyn Clock>,
     /// Containers kept warm at most, where the setting does not say.
     pub pool_size: usize,
+    /// The machine: its memory, its disk.
+    pub host: Arc<dyn crate::host::Host>,
     /// A fixed loopback port for previews; else the last one used, else any.
     pub gateway_port: Option<u16>,
 }

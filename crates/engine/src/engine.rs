@@ -26,7 +26,6 @@ use crate::{
     settings::SettingsFile,
     shared::{Registry, Shared},
     store::{self, Store},
-    usage::UsageMeter,
     workspace::{Driver, Handle, Origin, message},
 };
 
@@ -34,7 +33,6 @@ use crate::{
 #[derive(Clone)]
 pub struct Engine {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) usage: Arc<UsageMeter>,
 }
 
 /// The gateway port of last time, so that a URL goes on working after a restart.
@@ -75,12 +73,14 @@ impl Engine {
             pool,
             tracker,
             cancel,
+            resources: crate::resources::Resources::default(),
+            metrics: crate::metrics::Metrics::default(),
             egress: Mutex::new(BTreeMap::new()),
             config,
         });
         // Set once, here; nobody else can have.
         let _ = routes.shared.set(Arc::downgrade(&shared));
-        let engine = Self { shared, usage: Arc::default() };
+        let engine = Self { shared };
         if let Some(aside) = damaged {
             tracing::error!(%aside, "the database was damaged and has been set aside");
             let mut said =
@@ -143,6 +143,17 @@ impl Engine {
             )
         };
         self.shared.registry.all().iter().filter(|h| active(h)).count()
+    }
+
+    /// Calls the command `name` with a JSON body and gives its JSON reply; what fails is counted.
+    pub async fn dispatch(&self, name: &str, body: &[u8]) -> Result<Vec<u8>, Problem> {
+        let reply = slipway_wire::dispatch(self, name, body).await;
+        reply.inspect_err(|problem| self.shared.metrics.problem(problem))
+    }
+
+    /// Figures about Slipway itself, as text of the type [`crate::METRICS_TYPE`].
+    pub fn metrics(&self) -> Result<String, Problem> {
+        crate::metrics::text(&self.shared)
     }
 
     pub(crate) fn handle(&self, id: &WorkspaceId) -> Result<Handle, Problem> {

@@ -4,7 +4,7 @@ use slipway_wire::{Level, PhaseState, WorkspaceId, WorkspaceState};
 use std::sync::{Arc, OnceLock, Weak};
 
 use crate::{
-    preview::{PageReport, PageReportKind, Route, Routes},
+    preview::{PageReport, PageReportKind, Route, Routes, Traffic},
     shared::{Registry, Shared},
     workspace::{message, sentence},
 };
@@ -45,6 +45,17 @@ impl Routes for EngineRoutes {
     }
 
     fn seen(&self, _workspace: &WorkspaceId) {}
+
+    fn traffic(&self, workspace: &WorkspaceId) -> Option<Arc<Traffic>> {
+        let shared = self.shared.get()?.upgrade()?;
+        Some(shared.resources.meter(workspace).traffic().clone())
+    }
+
+    fn answered(&self, status: u16) {
+        if let Some(shared) = self.shared.get().and_then(Weak::upgrade) {
+            shared.metrics.answered(status);
+        }
+    }
 
     fn page_report(&self, workspace: &WorkspaceId, report: PageReport) {
         let Some(shared) = self.shared.get().and_then(Weak::upgrade) else { return };

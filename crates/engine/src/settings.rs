@@ -96,6 +96,9 @@ fn check(settings: &Settings) -> Result<(), Problem> {
     within("grace_s", settings.grace_s, 0, 30 * DAY_S)?;
     within("listen_timeout_s", settings.listen_timeout_s, 5, 3600)?;
     within("pool_size", settings.pool_size.unwrap_or_default().into(), 0, 100)?;
+    if settings.disk_limit_mb != 0 {
+        within("disk_limit_mb", settings.disk_limit_mb, 64, 1024 * 1024)?;
+    }
     within("terminal_font_px", settings.terminal_font_px.into(), 8, 32)?;
     crate::deploy::intake_limits(&settings.intake)?;
     if settings.allow_hosts.len() > 1000 {

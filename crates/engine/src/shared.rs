@@ -13,8 +13,10 @@ use crate::{
     docker_watch::DockerWatch,
     egress,
     events::Bus,
+    metrics::Metrics,
     pool::Pool,
     preview::Gateway,
+    resources::Resources,
     settings::SettingsFile,
     store::Store,
     workspace::{Handle, message, sentence},
@@ -39,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) pool: Pool,
     pub(crate) tracker: TaskTracker,
     pub(crate) cancel: CancellationToken,
+    pub(crate) resources: Resources,
+    pub(crate) metrics: Metrics,
     pub(crate) egress: Mutex<BTreeMap<WorkspaceId, VecDeque<EgressEntry>>>,
 }
 
@@ -79,6 +83,10 @@ impl Shared {
     pub(crate) fn forget(&self, workspace: &WorkspaceId) {
         self.registry.remove(workspace);
         self.policy.forget(workspace);
+        self.resources.forget(workspace);
+        if let Err(problem) = self.store.forget_usage(workspace) {
+            tracing::warn!(%workspace, %problem, "its figures stay for a day");
+        }
         self.egress.lock().unwrap_or_else(PoisonError::into_inner).remove(workspace);
     }
 }

@@ -1,6 +1,8 @@
 //! What is *intended*, kept in `SQLite`: workspaces and their messages. (What *exists* is said by Docker's labels.)
 //! Every call is one short transaction; nothing here knows what the records mean.
 
+mod usage;
+
 use rusqlite::{Connection, OptionalExtension, params};
 use slipway_wire::{Code, Event, Problem, WorkspaceId};
 use std::{
@@ -99,6 +101,7 @@ impl Store {
         connection.execute_batch(SCHEMA)?;
         // Claims that a crash cut short: the sweep finds their containers.
         connection.execute("DELETE FROM pool WHERE claimed_by IS NOT NULL", [])?;
+        connection.execute_batch(usage::SCHEMA)?;
         Ok(Self { connection: Mutex::new(connection) })
     }
 

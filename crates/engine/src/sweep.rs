@@ -5,7 +5,10 @@
 use slipway_wire::{
     Code, Lease, NetworkProfile, PhaseName, Preset, Problem, Workspace, WorkspaceId, WorkspaceState,
 };
-use std::{sync::Weak, time::Duration};
+use std::{
+    sync::Weak,
+    time::{Duration, Instant},
+};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -28,10 +31,13 @@ pub(crate) async fn run(
     let mut later = AGAIN.into_iter();
     loop {
         let found = docker.borrow_and_update().clone();
-        if let (Some(docker), Some(shared)) = (found.clone(), shared.upgrade())
-            && let Err(problem) = sweep(&shared, &docker).await
-        {
-            tracing::warn!(%problem, "the sweep was not finished; it is made again when Docker comes back");
+        if let (Some(docker), Some(shared)) = (found.clone(), shared.upgrade()) {
+            let began = Instant::now();
+            let swept = sweep(&shared, &docker).await;
+            shared.metrics.swept(swept.is_ok(), began.elapsed());
+            if let Err(problem) = swept {
+                tracing::warn!(%problem, "the sweep was not finished; it is made again when Docker comes back");
+            }
         }
         let pause = if found.is_some() { later.next() } else { None };
         tokio::select! {
@@ -143,6 +149,7 @@ fn adopted(now_ms: u64, id: WorkspaceId, container: String) -> Record {
         uploaded: true,
         app: None,
         expired_at_ms: None,
+        limits: crate::docker::Changed::default(),
     }
 }
 

@@ -53,6 +53,11 @@ impl UnixClient {
         json(reply).await
     }
 
+    /// The owner's metrics, as Prometheus reads them.
+    pub async fn metrics(&self) -> Result<Bytes, Problem> {
+        collect(self.request(Method::GET, "/metrics", full(Vec::new())).await?).await
+    }
+
     /// Asks a background owner to make room: containers go on running. It ends after it answered.
     pub async fn handover(&self) -> Result<(), Problem> {
         self.request(Method::POST, "/v1/owner/handover", full(Vec::new())).await.map(drop)

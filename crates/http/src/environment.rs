@@ -82,6 +82,7 @@ impl Environment {
             docker: self.docker.clone(),
             proxy: self.proxy.clone(),
             trusted_networks: self.trusted_networks.clone(),
+            host: std::sync::Arc::new(slipway_engine::SystemHost),
             clock: Arc::new(SystemClock),
             pool_size: DESKTOP_POOL,
             gateway_port: None,

@@ -157,6 +157,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/unpack", put(files::unpack))
         .route("/v1/owner/handover", post(handover))
         .route("/v1/owner/stop", post(stop))
+        .route("/metrics", get(metrics))
         .with_state(shared)
 }
 
@@ -177,8 +178,13 @@ async fn rpc(
     body: Body,
 ) -> Result<Response, Failure> {
     let body = whole(body).await?;
-    let reply = slipway_wire::dispatch(&shared.engine, &name, &body).await?;
+    let reply = shared.engine.dispatch(&name, &body).await?;
     Ok(([(header::CONTENT_TYPE, "application/json")], reply).into_response())
+}
+
+async fn metrics(State(shared): State<Arc<Shared>>) -> Result<Response, Failure> {
+    let text = shared.engine.metrics()?;
+    Ok(([(header::CONTENT_TYPE, slipway_engine::METRICS_TYPE)], text).into_response())
 }
 
 async fn whole(body: Body) -> Result<Bytes, Problem> {

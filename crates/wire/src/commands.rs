@@ -115,6 +115,10 @@ commands! {
     "workspace.lease" workspace_lease(LeaseRequest) -> Workspace;
     /// CPU, memory and processes, now.
     "workspace.usage" workspace_usage(WorkspaceRef) -> Usage;
+    /// What a workspace uses, and used before. Who asks watches: it is then measured once a second.
+    "workspace.stats" workspace_stats(StatsRequest) -> Stats;
+    /// Changes what a workspace may use while it runs, and says what it may use now.
+    "workspace.limits" workspace_limits(LimitsRequest) -> Limits;
     /// The messages of a workspace, oldest first.
     "workspace.messages" workspace_messages(WorkspaceRef) -> Vec<Event>;
 

@@ -62,6 +62,10 @@ pub struct DeployRequest {
     #[serde(default)]
     #[ts(optional)]
     pub replace: Option<WorkspaceId>,
+    /// Make it although this machine is short of memory or disk.
+    #[serde(default)]
+    #[ts(optional, as = "Option<bool>")]
+    pub force: bool,
 }
 
 /// Run a plan again.

@@ -12,6 +12,7 @@ mod network;
 mod pool;
 mod problem;
 mod process;
+mod resources;
 mod settings;
 mod typescript;
 mod workspace;
@@ -31,6 +32,7 @@ pub use network::{EgressEntry, EgressRule, EgressVerdict};
 pub use pool::{PoolMember, PoolStatus};
 pub use problem::{Code, Problem};
 pub use process::{OpenProcess, Process, ProcessExit, ProcessRef, ProcessRole, Resize, Signal, WindowSize};
+pub use resources::{Limits, LimitsRequest, Sample, Stats, StatsRequest, StatsResolution};
 pub use settings::{IntakeLimits, Settings, Theme};
 pub use typescript::typescript;
 pub use workspace::{

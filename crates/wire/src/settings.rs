@@ -74,6 +74,8 @@ pub struct Settings {
     pub trust_host_certificates: bool,
     /// Seconds a program may take to listen.
     pub listen_timeout_s: u64,
+    /// MiB a workspace may write in its container before its program is stopped; 0: no limit.
+    pub disk_limit_mb: u64,
     /// Bounds on zips and folders.
     pub intake: IntakeLimits,
     /// Containers kept warm at most, so that a deploy need not wait for one; 0: none. Without it: 2, and 10 under
@@ -120,6 +122,7 @@ impl Default for Settings {
             ask_hosts: true,
             trust_host_certificates: true,
             listen_timeout_s: 120,
+            disk_limit_mb: 10 * 1024,
             intake: IntakeLimits::default(),
             pool_size: None,
             keep_on_close: false,

@@ -84,6 +84,12 @@ pub fn typescript() -> String {
         LeaseRequest,
         LeaseChange,
         Usage,
+        StatsResolution,
+        StatsRequest,
+        Sample,
+        Stats,
+        LimitsRequest,
+        Limits,
     );
     out.push_str("/** Every command: what it takes and what it gives. */\nexport type Commands = {\n");
     for command in COMMANDS {

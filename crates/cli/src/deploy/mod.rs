@@ -44,6 +44,7 @@ pub(crate) async fn run(args: Deploy) -> Result<Code, Failure> {
         preset: args.preset.map(Into::into),
         network: args.network.map(Into::into),
         replace,
+        force: args.force,
     };
     // Before the deploy begins, so that nothing of it is missed.
     let events = session.client.events(None).await?;

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     agent_link::AgentLink,
-    docker::{ContainerSpec, Docker, Labels, Prepared},
+    docker::{Changed, ContainerSpec, Docker, Labels, Prepared},
     pool::{Key, Kind},
     shared::Shared,
     workspace::{PhaseChange, Record, Update, Updates, bytes, message, sentence, took},
@@ -175,6 +175,7 @@ impl Job {
             },
             image: image.image.clone(),
             preset: view.preset,
+            limits: self.record.limits,
             network: view.network,
             root: view.root.clone(),
             certificates: image.certificates,
@@ -198,6 +199,11 @@ impl Job {
         let phase = PhaseName::Claim;
         self.begin(phase, Some("Starting the container again".to_owned()), None).await;
         let docker = at(phase, self.docker())?;
+        if self.record.limits != Changed::default() {
+            // Docker keeps them; but what is intended has the last word.
+            let limits = self.record.limits.in_force(self.record.view.preset);
+            at(phase, docker.limit(container, limits).await)?;
+        }
         let link = at(phase, AgentLink::start(&docker, container).await)?;
         self.updates.tell(Update::Link(link.clone())).await;
         self.done(phase, None).await;
@@ -265,6 +271,9 @@ impl Job {
         tokio::select! {
             ended = run::follow(link, &process.id) => {
                 let ended = ended?;
+                if let Some(kills) = ended.memory_kills {
+                    self.shared.resources.meter(&self.record.view.id).kills_told(kills);
+                }
                 process.exit = Some(ended.exit);
                 self.updates.tell(Update::Process(process)).await;
                 Ok(ended)
@@ -316,7 +325,8 @@ impl Job {
         }
         if ended.exit.code != Some(0) {
             let text = format!("`{}` {}.", sentence(&used.display()), ended.how());
-            let problem = Problem::new(Code::InstallFailed, text).hint(ended.hint()).detail(ended.tail);
+            let problem =
+                Problem::new(Code::InstallFailed, text).hint(ended.hint(&self.record)).detail(ended.tail);
             return Err((phase, problem));
         }
         if used != step {
@@ -337,7 +347,8 @@ impl Job {
         let ended = at(phase, self.to_its_end(phase, link, &command).await)?;
         if ended.exit.code != Some(0) {
             let text = format!("`{}` {}.", sentence(&step.display()), ended.how());
-            let problem = Problem::new(Code::BuildFailed, text).hint(ended.hint()).detail(ended.tail);
+            let problem =
+                Problem::new(Code::BuildFailed, text).hint(ended.hint(&self.record)).detail(ended.tail);
             return Err((phase, problem));
         }
         self.done(phase, None).await;

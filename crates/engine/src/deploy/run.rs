@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use super::tail::Tail;
 use crate::{
     agent_link::{AgentLink, agent_problem},
-    workspace::{Update, Updates},
+    workspace::{Record, Update, Updates},
 };
 
 /// What a transcript is as wide as before anybody looks at it.
@@ -79,23 +79,24 @@ pub(crate) struct Ended {
     pub(crate) exit: ProcessExit,
     /// The last lines it wrote, plain text.
     pub(crate) tail: String,
-    /// The kernel killed something of the workspace for want of memory while it was followed, and it did not end well.
-    pub(crate) out_of_memory: bool,
+    /// The kernel killed something of the workspace for want of memory while it was followed, and it did not end well:
+    /// how many it has killed since the container started.
+    pub(crate) memory_kills: Option<u64>,
 }
 
 impl Ended {
     /// `ended with code 1`, `was ended by signal 9 (KILL) when the workspace ran out of memory`.
     pub(crate) fn how(&self) -> String {
         let how = ended(self.exit);
-        if self.out_of_memory { format!("{how} when the workspace ran out of memory") } else { how }
+        if self.memory_kills.is_some() { format!("{how} when the workspace ran out of memory") } else { how }
     }
 
     /// What to do about it.
-    pub(crate) fn hint(&self) -> &'static str {
-        if self.out_of_memory {
-            "Deploy it again with a larger preset, or let it use less memory."
+    pub(crate) fn hint(&self, record: &Record) -> String {
+        if self.memory_kills.is_some() {
+            record.more_memory()
         } else {
-            "Read the end of its output; edit the command and retry, or open a shell and look."
+            "Read the end of its output; edit the command and retry, or open a shell and look.".to_owned()
         }
     }
 }
@@ -111,12 +112,11 @@ pub(super) async fn follow(link: &AgentLink, process: &ProcessId) -> Result<Ende
     let kills_before = memory_kills(link).await;
     let (exit, tail) = output(link, process).await?;
     let failed = exit.code != Some(0);
-    let out_of_memory = failed
-        && match (kills_before, memory_kills(link).await) {
-            (Some(before), Some(after)) => after > before,
-            _ => false,
-        };
-    Ok(Ended { exit, tail, out_of_memory })
+    let memory_kills = match (failed, kills_before) {
+        (true, Some(before)) => memory_kills(link).await.filter(|after| *after > before),
+        _ => None,
+    };
+    Ok(Ended { exit, tail, memory_kills })
 }
 
 /// Reads all a process writes: how it ended, and the last lines.

@@ -16,7 +16,11 @@ use slipway_agent_api::{AGENT_PATH, CERTIFICATES_PATH, EGRESS_PORT, HOME, UID};
 use slipway_wire::{Code, NetworkProfile, Preset, Problem, WorkspaceId};
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Docker, is_missing, problem, status_of};
+use super::{
+    Docker, is_missing,
+    limits::{Changed, native, shape},
+    problem, status_of,
+};
 
 pub(super) const INSTANCE: &str = "slipway.instance";
 const WORKSPACE: &str = "slipway.workspace";
@@ -53,6 +57,8 @@ pub(crate) struct ContainerSpec {
     /// The prepared image, by id.
     pub(crate) image: String,
     pub(crate) preset: Preset,
+    /// What a person changed of it.
+    pub(crate) limits: Changed,
     pub(crate) network: NetworkProfile,
     pub(crate) root: String,
     /// The prepared image holds the host's certificates.
@@ -78,24 +84,6 @@ pub(crate) struct FoundContainer {
     /// The workspace its name says: also for one that was made for the pool and claimed.
     pub(crate) named: Option<WorkspaceId>,
     pub(crate) running: bool,
-}
-
-struct Shape {
-    memory: i64,
-    shares: i64,
-    nano_cpus: Option<i64>,
-    pids: i64,
-}
-
-fn shape(preset: Preset) -> Shape {
-    const MB: i64 = 1024 * 1024;
-    match preset {
-        Preset::Small => Shape { memory: 512 * MB, shares: 512, nano_cpus: None, pids: 512 },
-        Preset::Medium => Shape { memory: 2048 * MB, shares: 1024, nano_cpus: None, pids: 1024 },
-        Preset::Large => {
-            Shape { memory: 4096 * MB, shares: 1024, nano_cpus: Some(2_000_000_000), pids: 2048 }
-        }
-    }
 }
 
 /// The environment every process of a container begins with. In the strict profile programs reach out only through
@@ -133,15 +121,15 @@ fn environment(spec: &ContainerSpec) -> Vec<String> {
 }
 
 fn host_config(spec: &ContainerSpec) -> HostConfig {
-    let shape = shape(spec.preset);
+    let (memory, nano_cpus, pids) = native(spec.limits.in_force(spec.preset));
     let strict = spec.network == NetworkProfile::Strict;
     HostConfig {
-        memory: Some(shape.memory),
+        memory: Some(memory),
         // Equal to memory: no swap on top.
-        memory_swap: Some(shape.memory),
-        cpu_shares: Some(shape.shares),
-        nano_cpus: shape.nano_cpus,
-        pids_limit: Some(shape.pids),
+        memory_swap: Some(memory),
+        cpu_shares: Some(shape(spec.preset).shares),
+        nano_cpus,
+        pids_limit: Some(pids),
         // A daemon without privileges (rootless, nested) may lower its own limit but not raise it: stay below what
         // such daemons commonly have.
         ulimits: Some(vec![ResourcesUlimits {

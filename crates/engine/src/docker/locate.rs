@@ -121,7 +121,8 @@ async fn open(candidate: &Candidate, config_dir: Option<PathBuf>) -> Result<(Doc
         looked_at: Vec::new(),
         problem: None,
     };
-    Ok((Docker { api, config_dir }, status))
+    let local = endpoint.starts_with("unix://") || endpoint.starts_with("npipe://");
+    Ok((Docker { api, config_dir, local, root_dir: std::sync::Arc::default() }, status))
 }
 
 fn connect(endpoint: &str) -> Result<bollard::Docker, bollard::errors::Error> {

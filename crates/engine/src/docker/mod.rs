@@ -6,11 +6,13 @@ mod container;
 mod credentials;
 mod exec;
 mod image;
+mod limits;
 mod locate;
 mod prepared;
 
 pub(crate) use container::{Condition, ContainerSpec, FoundContainer, Labels, check_image_name};
 pub(crate) use exec::Duplex;
+pub(crate) use limits::Changed;
 pub(crate) use locate::locate;
 pub(crate) use prepared::{Agents, Prepared};
 
@@ -22,6 +24,10 @@ use slipway_wire::{Code, Problem};
 pub(crate) struct Docker {
     api: bollard::Docker,
     config_dir: Option<std::path::PathBuf>,
+    /// Reached without a network.
+    local: bool,
+    /// Where it keeps containers, once asked.
+    root_dir: std::sync::Arc<tokio::sync::OnceCell<Option<std::path::PathBuf>>>,
 }
 
 impl Docker {

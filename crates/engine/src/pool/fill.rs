@@ -155,6 +155,7 @@ async fn start(
         labels: Labels { instance: shared.instance.clone(), workspace: Some(id.clone()), role: ROLE },
         image: key.image.clone(),
         preset: key.kind.preset,
+        limits: crate::docker::Changed::default(),
         network: key.kind.network,
         root: slipway_agent_api::WORKSPACE.to_owned(),
         certificates: key.certificates,

@@ -26,7 +26,7 @@ use tokio_stream::{Stream as _, wrappers::ReceiverStream};
 use tokio_util::sync::PollSender;
 use tonic::{Code, Status, Streaming};
 
-use super::AgentClient;
+use super::{AgentClient, Traffic};
 
 /// How long the agent may take to connect to its own loopback.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -52,6 +52,7 @@ pub struct DialStream {
     requests: PollSender<DialRequest>,
     unread: Bytes,
     heard: Arc<AtomicBool>,
+    traffic: Option<Arc<Traffic>>,
 }
 
 impl DialStream {
@@ -71,7 +72,18 @@ impl DialStream {
             client.dial(ReceiverStream::new(queue)).await.map_err(|status| failed(&status))?.into_inner();
         let first = replies.message().await.map_err(|status| failed(&status))?;
         let DialReply { data: unread } = first.ok_or_else(|| DialError::Lost("it hung up".to_owned()))?;
-        Ok(Self { replies, requests: PollSender::new(requests), unread, heard: Arc::default() })
+        Ok(Self {
+            replies,
+            requests: PollSender::new(requests),
+            unread,
+            heard: Arc::default(),
+            traffic: None,
+        })
+    }
+
+    /// Counts what passes as the workspace's traffic.
+    pub(super) fn counted(self, traffic: Option<Arc<Traffic>>) -> Self {
+        Self { traffic, ..self }
     }
 
     /// Turns true with the first byte read.
@@ -84,6 +96,9 @@ impl DialStream {
         self.requests
             .send_item(DialRequest { part: Some(Part::Data(data)) })
             .map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        if let Some(traffic) = &self.traffic {
+            traffic.received(sent as u64);
+        }
         Ok(sent)
     }
 
@@ -121,6 +136,9 @@ impl AsyncRead for DialStream {
         let taken = self.unread.len().min(buf.remaining());
         buf.put_slice(&self.unread[..taken]);
         self.unread.advance(taken);
+        if let Some(traffic) = &self.traffic {
+            traffic.sent(taken as u64);
+        }
         Poll::Ready(Ok(()))
     }
 }

@@ -16,7 +16,7 @@ use tokio::{io::copy_bidirectional_with_sizes, sync::OwnedSemaphorePermit};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    AgentClient, DialError, DialStream,
+    AgentClient, DialError, DialStream, Traffic,
     body::{Download, Place, Upload},
     headers,
     host::Site,
@@ -55,10 +55,10 @@ pub(super) struct Held {
 }
 
 impl Forwarder {
-    /// Passes the request on and the response back.
+    /// Passes the request on to a program, by its agent and with where its bytes are counted, and the response back.
     pub(super) async fn forward(
         &self,
-        client: &AgentClient,
+        program: (&AgentClient, Option<Arc<Traffic>>),
         site: &Site,
         path: PathAndQuery,
         mut request: Request<Incoming>,
@@ -69,7 +69,7 @@ impl Forwarder {
         headers::forward(request.headers_mut(), site, self.gateway);
         *request.uri_mut() = Uri::from(path);
         *request.version_mut() = Version::HTTP_11;
-        let mut response = self.exchange(client, site, request.map(Either::Left)).await?;
+        let mut response = self.exchange(program, site, request.map(Either::Left)).await?;
         *response.version_mut() = Version::HTTP_11;
         let switched = match asked {
             Some((_, browser)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => Some(browser),
@@ -93,7 +93,7 @@ impl Forwarder {
     /// a method whose repetition changes nothing).
     async fn exchange(
         &self,
-        client: &AgentClient,
+        (client, traffic): (&AgentClient, Option<Arc<Traffic>>),
         site: &Site,
         request: Request<Upload>,
     ) -> Result<Response<Incoming>, ForwardError> {
@@ -115,7 +115,7 @@ impl Forwarder {
                 },
             }
         }
-        let stream = DialStream::open(client, site.port).await?;
+        let stream = DialStream::open(client, site.port).await?.counted(traffic);
         let heard = stream.heard();
         let why = |error| why(&error, heard.load(Ordering::Relaxed));
         let mut fresh = self.connect(stream).await.map_err(why)?;

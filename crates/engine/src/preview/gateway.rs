@@ -175,7 +175,11 @@ async fn serve(
     let permit = Arc::new(permit);
     let service = service_fn(|request| {
         let (inner, permit) = (Arc::clone(&inner), Arc::clone(&permit));
-        async move { Ok::<_, Infallible>(inner.answer(request, permit).await) }
+        async move {
+            let response = inner.answer(request, permit).await;
+            inner.routes.answered(response.status().as_u16());
+            Ok::<_, Infallible>(response)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -222,8 +226,9 @@ impl Inner {
             }
         };
         let Some(place) = self.places.take(&site.workspace) else { return Page::crowded().write(html) };
+        let traffic = self.routes.traffic(&site.workspace);
         let held = Held { place, _connection: permit };
-        match self.forwarder.forward(&client, &site, path, request, held).await {
+        match self.forwarder.forward((&client, traffic), &site, path, request, held).await {
             Ok(response) => {
                 self.routes.seen(&site.workspace);
                 response

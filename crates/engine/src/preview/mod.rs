@@ -17,6 +17,8 @@ pub use dial::{DialError, DialStream};
 pub use gateway::Gateway;
 pub use report::{PageReport, PageReportKind};
 
+pub use crate::traffic::Traffic;
+
 use slipway_agent_api::v1::agent_client;
 use slipway_wire::{Problem, WorkspaceId};
 
@@ -57,6 +59,14 @@ pub trait Routes: Send + Sync + 'static {
 
     /// The workspace's program answered a request: somebody is using it.
     fn seen(&self, workspace: &WorkspaceId);
+
+    /// Where bytes to and from the workspace's program are counted; not at all without.
+    fn traffic(&self, _workspace: &WorkspaceId) -> Option<std::sync::Arc<Traffic>> {
+        None
+    }
+
+    /// A request was answered with this status, by a program or with a page of ours.
+    fn answered(&self, _status: u16) {}
 
     /// The page shown has something to say about itself: an uncaught error, a failed request. Bounded and sanitised, at
     /// most twenty a second and workspace; not to be trusted.

@@ -1,6 +1,6 @@
 //! How the rest of the engine speaks to a workspace's driver.
 
-use slipway_wire::{Code, LeaseChange, PhaseName, Problem, Workspace, WorkspaceId};
+use slipway_wire::{Code, LeaseChange, Limits, LimitsRequest, PhaseName, Problem, Workspace, WorkspaceId};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -15,8 +15,19 @@ pub(crate) enum Request {
     Remove,
     Rename(String),
     Lease(LeaseChange),
-    Redeploy { from: PhaseName, command: Option<String> },
+    Redeploy {
+        from: PhaseName,
+        command: Option<String>,
+    },
     Replace(Arc<Intake>),
+    /// Change what it may use; what it then may use goes to the sender.
+    Limits(LimitsRequest, oneshot::Sender<Limits>),
+    /// It has written all it may: `written` of `limit` bytes. With `everything` the container is stopped too.
+    DiskFull {
+        written: u64,
+        limit: u64,
+        everything: bool,
+    },
 }
 
 /// Where the answer to a request goes.

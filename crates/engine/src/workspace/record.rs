@@ -5,6 +5,8 @@ use slipway_intake::RunPlan;
 use slipway_wire::{ProcessId, Workspace};
 use std::collections::BTreeMap;
 
+use crate::docker::Changed;
+
 /// A workspace as the store keeps it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Record {
@@ -23,4 +25,16 @@ pub(crate) struct Record {
     pub(crate) app: Option<ProcessId>,
     /// When it was stopped by its lease, Unix time in milliseconds: the grace counts from here.
     pub(crate) expired_at_ms: Option<u64>,
+    /// What a person changed of the preset.
+    #[serde(default)]
+    pub(crate) limits: Changed,
+}
+
+impl Record {
+    /// What to do when memory ran out.
+    pub(crate) fn more_memory(&self) -> String {
+        let limits = self.limits.in_force(self.view.preset);
+        let more = crate::resources::more_memory(&self.view.id, limits.memory_mb);
+        format!("{more} Then start it again.")
+    }
 }

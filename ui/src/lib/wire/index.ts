@@ -170,7 +170,11 @@ network?: NetworkProfile,
 /**
  * Replace the files of this workspace and run its plan again instead of making a new one.
  */
-replace?: WorkspaceId, };
+replace?: WorkspaceId, 
+/**
+ * Make it although this machine is short of memory or disk.
+ */
+force?: boolean, };
 
 /**
  * Run a plan again.
@@ -815,6 +819,10 @@ trust_host_certificates: boolean,
  */
 listen_timeout_s: number, 
 /**
+ * MiB a workspace may write in its container before its program is stopped; 0: no limit.
+ */
+disk_limit_mb: number, 
+/**
  * Bounds on zips and folders.
  */
 intake: IntakeLimits, 
@@ -1030,6 +1038,152 @@ processes: number,
  */
 out_of_memory_kills: number, };
 
+/**
+ * How fine a history is asked for.
+ */
+export type StatsResolution = "seconds" | "minutes";
+
+/**
+ * Asks for what a workspace uses. Asking is watching: for the next five seconds it is measured once a second.
+ */
+export type StatsRequest = { 
+/**
+ * The workspace.
+ */
+id: WorkspaceId, 
+/**
+ * How far back, seconds, at most 86,400; a minute without it, nothing but the present with 0.
+ */
+since_s?: number, 
+/**
+ * How fine; without it, `seconds` up to 15 minutes back and `minutes` beyond.
+ */
+resolution?: StatsResolution, };
+
+/**
+ * What was used in a span of time.
+ */
+export type Sample = { 
+/**
+ * Unix time in milliseconds at the end of the span.
+ */
+at_ms: number, 
+/**
+ * The span, milliseconds.
+ */
+span_ms: number, 
+/**
+ * CPU, percent of one core, on average.
+ */
+cpu_percent: number, 
+/**
+ * The highest reading in the span, percent of one core.
+ */
+cpu_max_percent: number, 
+/**
+ * Memory, bytes, on average.
+ */
+memory_bytes: number, 
+/**
+ * The highest reading in the span, bytes.
+ */
+memory_max_bytes: number, 
+/**
+ * Processes and threads, at most.
+ */
+processes: number, 
+/**
+ * Bytes that came in during the span: answers from outside, and requests to its page.
+ */
+received_bytes: number, 
+/**
+ * Bytes that went out during the span: requests to the outside, and answers of its page.
+ */
+sent_bytes: number, 
+/**
+ * Bytes it has written in its container, as last measured; absent until then.
+ */
+disk_bytes: number | null, };
+
+/**
+ * What a workspace uses now and used before.
+ */
+export type Stats = { 
+/**
+ * The workspace.
+ */
+id: WorkspaceId, 
+/**
+ * The latest reading; absent when it does not run.
+ */
+now: Sample | null, 
+/**
+ * Bytes of memory it may use; absent: no limit, or not known now.
+ */
+memory_limit: number | null, 
+/**
+ * Processes and threads it may have; absent: no limit, or not known now.
+ */
+processes_limit: number | null, 
+/**
+ * Bytes it may write in its container; absent: no limit.
+ */
+disk_limit: number | null, 
+/**
+ * Bytes that came in since this owner began.
+ */
+received_total: number, 
+/**
+ * Bytes that went out since this owner began.
+ */
+sent_total: number, 
+/**
+ * Processes ended because memory ran out, since the container started.
+ */
+out_of_memory_kills: number, 
+/**
+ * What was asked for, oldest first.
+ */
+samples: Array<Sample>, };
+
+/**
+ * Changes what a workspace may use, at once and for good. What is absent stays as it is.
+ */
+export type LimitsRequest = { 
+/**
+ * The workspace.
+ */
+id: WorkspaceId, 
+/**
+ * Memory in MiB: 64 to 1,048,576.
+ */
+memory_mb?: number, 
+/**
+ * Cores: 0.1 to as many as the engine has.
+ */
+cpus?: number, 
+/**
+ * Processes and threads: 32 to 32,768.
+ */
+pids?: number, };
+
+/**
+ * What a workspace may use.
+ */
+export type Limits = { 
+/**
+ * Memory in MiB.
+ */
+memory_mb: number, 
+/**
+ * Cores; absent: a share of all.
+ */
+cpus: number | null, 
+/**
+ * Processes and threads.
+ */
+pids: number, };
+
 /** Every command: what it takes and what it gives. */
 export type Commands = {
   /** The Docker engine: which one, its version, or why none answers. */
@@ -1066,6 +1220,10 @@ export type Commands = {
   "workspace.lease": [LeaseRequest, Workspace];
   /** CPU, memory and processes, now. */
   "workspace.usage": [WorkspaceRef, Usage];
+  /** What a workspace uses, and used before. Who asks watches: it is then measured once a second. */
+  "workspace.stats": [StatsRequest, Stats];
+  /** Changes what a workspace may use while it runs, and says what it may use now. */
+  "workspace.limits": [LimitsRequest, Limits];
   /** The messages of a workspace, oldest first. */
   "workspace.messages": [WorkspaceRef, Array<Event>];
   /** The processes of a workspace that have a transcript: phases, programs and terminals. */

@@ -46,6 +46,7 @@ impl Driver {
             self.link_tasks = self.shared.cancel.child_token();
             self.watch_link(link);
         }
+        self.shared.resources.meter(&self.record.view.id).started_again();
         let cancel = self.shared.cancel.child_token();
         self.job = Some(cancel.clone());
         let job = Job {
@@ -145,7 +146,12 @@ impl Driver {
                     self.phase_began = Some(now);
                 }
             }
-            PhaseChange::Done { .. } | PhaseChange::Skip => self.phase_began = None,
+            PhaseChange::Done { .. } => {
+                if let Some(began) = self.phase_began.take() {
+                    self.shared.metrics.phase(name, true, began.elapsed());
+                }
+            }
+            PhaseChange::Skip => self.phase_began = None,
             _ => {}
         }
         let Some(phase) = self.phase(name) else { return };
@@ -253,6 +259,9 @@ impl Driver {
 
     pub(super) fn failed(&mut self, name: PhaseName, problem: Problem) {
         let elapsed = self.phase_began.take().map(|began| began.elapsed().as_millis() as u64);
+        if let Some(ms) = elapsed {
+            self.shared.metrics.phase(name, false, Duration::from_millis(ms));
+        }
         if let Some(phase) = self.phase(name) {
             phase.state = PhaseState::Failed;
             phase.elapsed_ms = elapsed;
@@ -285,7 +294,11 @@ impl Driver {
         } else {
             format!("The program {how}.")
         };
-        let problem = Problem::new(Code::StartFailed, what).hint(ended.hint()).detail(ended.tail);
+        let hint = ended.hint(&self.record);
+        if let Some(kills) = ended.memory_kills {
+            self.shared.resources.meter(&self.record.view.id).kills_told(kills);
+        }
+        let problem = Problem::new(Code::StartFailed, what).hint(hint).detail(ended.tail);
         let phase = if before { PhaseName::Ready } else { PhaseName::Start };
         self.failed(phase, problem);
     }

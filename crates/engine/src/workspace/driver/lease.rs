@@ -110,6 +110,9 @@ impl Driver {
             tracing::warn!(workspace = %self.record.view.id, %problem, "could not be stopped at the end of its lease");
             return;
         }
+        if let Some(end) = self.record.view.lease.expires_at_ms {
+            self.shared.metrics.expired(Duration::from_millis(now.saturating_sub(end)));
+        }
         self.record.expired_at_ms = Some(now);
         let grace = self.shared.settings.get().grace_s;
         let mut said = message(Level::Warning, "Its lease has ended: it is stopped");

@@ -1,15 +1,19 @@
 //! The agent's connection and the tasks that hang on it: ports, outgoing connections.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{super::ports, Driver};
-use crate::{agent_link::AgentLink, egress};
+use crate::{agent_link::AgentLink, egress, resources, traffic::EgressTally};
 
 impl Driver {
     pub(super) fn take_link(&mut self, link: AgentLink) {
         self.link_tasks.cancel();
         self.link_tasks = self.shared.cancel.child_token();
         self.record.view.ports.clear();
+        self.shared.resources.meter(&self.record.view.id).connected(Instant::now());
         self.watch_link(&link);
         self.link.send_replace(Some(link));
     }
@@ -24,13 +28,22 @@ impl Driver {
         let (client, policy, dialer) = (link.client.clone(), shared.policy.clone(), shared.dialer.clone());
         let clock = shared.config.clock.clone();
         let sink: egress::Sink = {
+            let tally = EgressTally::new(shared.resources.meter(&id).traffic().clone());
             let (shared, id) = (Arc::downgrade(&shared), id.clone());
             Arc::new(move |entry| {
+                let ruling = tally.note(&entry);
                 if let Some(shared) = shared.upgrade() {
+                    if let Some(ruling) = ruling {
+                        shared.metrics.ruled(ruling);
+                    }
                     shared.note_egress(&id, entry);
                 }
             })
         };
+        if let Some(container) = self.record.container.clone() {
+            let follow = resources::follow(shared.clone(), id.clone(), container, link.clone(), stop.clone());
+            shared.tracker.spawn(follow);
+        }
         let link = link.clone();
         shared.tracker.spawn(async move {
             // The stream may end while the connection lives: another engine was asked to answer for a moment, say.

@@ -6,6 +6,7 @@ mod lease;
 mod link;
 mod reconcile;
 mod requests;
+mod resources;
 
 use slipway_wire::{EventBody, Level, Message, Phase, PhaseName, PhaseState, Problem, Process, Workspace};
 use std::{sync::Arc, time::Instant};
@@ -198,6 +199,7 @@ impl Driver {
     }
 
     fn say_problem(&self, problem: &Problem) {
+        self.shared.metrics.problem(problem);
         let mut said = message(Level::Error, problem.message.clone());
         said.hint.clone_from(&problem.hint);
         said.detail.clone_from(&problem.detail);

@@ -77,7 +77,7 @@ impl Driver {
         self.unlink();
         let problem = if ended.out_of_memory {
             Problem::new(Code::Limit, "The workspace was ended because it ran out of memory.")
-                .hint("Start it again, or deploy it with a larger preset.")
+                .hint(self.record.more_memory())
         } else {
             Problem::new(
                 Code::AgentLost,

@@ -79,6 +79,15 @@ impl Driver {
                 Ok(())
             }
             Request::Lease(change) => self.lease(change),
+            Request::Limits(request, tell) => {
+                self.limit(&request).await?;
+                // Whoever no longer waits for the answer does not need it.
+                let _ = tell.send(self.record.limits.in_force(self.record.view.preset));
+                Ok(())
+            }
+            Request::DiskFull { written, limit, everything } => {
+                self.disk_full(written, limit, everything, told).await
+            }
         }
     }
 
@@ -123,7 +132,7 @@ impl Driver {
     }
 
     /// Ends the program and everything else the plan started, whatever is left of it.
-    async fn end_plan(&mut self) {
+    pub(super) async fn end_plan(&mut self) {
         self.ending = true;
         self.record.app = None;
         let link = self.link.borrow().clone().filter(|link| !link.is_closed());
