@@ -51,6 +51,11 @@ fn only_the_right_host_origin_and_token_get_in() -> Result<()> {
     assert_eq!(status(&[token, ("origin", "null")])?, 403);
     assert_eq!(status(&[token, ("origin", &listening.url)])?, 200);
 
+    let metrics = format!("{}/metrics", listening.url);
+    assert_eq!(request(&metrics, &[])?.0, 401);
+    let (status, body) = request(&metrics, &[token])?;
+    assert!(status == 200 && body.contains("slipway_workspaces"), "{status} {body}");
+
     // A page's WebSocket to a terminal: the origin is checked before anything is looked up.
     let attach = format!("{}/v1/attach?id=a&process=b&token={}", listening.url, listening.token);
     let upgrade = [

@@ -7,4 +7,5 @@ mod house;
 mod http;
 mod life;
 mod owner;
+mod resources;
 mod shell;

@@ -12,6 +12,7 @@ mod harness;
 mod outages;
 mod pool;
 mod puppet;
+mod resources;
 mod shell;
 mod storage;
 mod terminal;
