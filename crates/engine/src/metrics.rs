@@ -49,6 +49,7 @@ pub(crate) struct Metrics {
     leases: Whole,
     own_memory: Whole,
     host_available: Whole,
+    pool: Whole,
     // Events.
     reaper_lag: Histogram,
     sweeps: Family<One, Counter>,
@@ -59,7 +60,7 @@ pub(crate) struct Metrics {
     egress: Family<One, Counter>,
     received: Counter,
     sent: Counter,
-    // The warm pool's figures go here: members by image state, claims by result, time to claim.
+    claims: Family<One, Counter>,
 }
 
 impl Default for Metrics {
@@ -73,6 +74,7 @@ impl Default for Metrics {
             leases: Gauge::default(),
             own_memory: Gauge::default(),
             host_available: Gauge::default(),
+            pool: Gauge::default(),
             reaper_lag: seconds(),
             sweeps: Family::default(),
             sweep_seconds: seconds(),
@@ -82,6 +84,7 @@ impl Default for Metrics {
             egress: Family::default(),
             received: Counter::default(),
             sent: Counter::default(),
+            claims: Family::default(),
         };
         registry.register("workspaces", "Workspaces by state", made.workspaces.clone());
         registry.register("leases", "Workspaces whose lease has an end", made.leases.clone());
@@ -148,6 +151,12 @@ impl Default for Metrics {
             Unit::Bytes,
             made.host_available.clone(),
         );
+        registry.register("pool_members", "Containers that wait for a deploy", made.pool.clone());
+        registry.register(
+            "pool_claims",
+            "Deploys that found a warm container, and those that did not",
+            made.claims.clone(),
+        );
         Self { registry: Mutex::new(registry), ..made }
     }
 }
@@ -157,6 +166,11 @@ impl Metrics {
     pub(crate) fn phase(&self, name: PhaseName, done: bool, took: Duration) {
         let labels = [("phase", phase_word(name)), ("result", if done { "done" } else { "failed" })];
         self.phases.get_or_create(&labels).observe(took.as_secs_f64());
+    }
+
+    /// A deploy asked the warm pool for a container.
+    pub(crate) fn claimed(&self, found: bool) {
+        self.claims.get_or_create(&[("result", if found { "warm" } else { "missed" })]).inc();
     }
 
     /// A command or a workspace ended with a problem.
@@ -216,6 +230,7 @@ pub(crate) fn text(shared: &Shared) -> Result<String, Problem> {
     let host = shared.config.host.as_ref();
     metrics.own_memory.set(host.own_memory().unwrap_or(0).cast_signed());
     metrics.host_available.set(host.memory().map_or(0, |memory| memory.available).cast_signed());
+    metrics.pool.set(crate::pool::waiting(shared) as i64);
     let (received, sent) = shared.resources.traffic();
     metrics.received.inner().store(received, Ordering::Relaxed);
     metrics.sent.inner().store(sent, Ordering::Relaxed);
@@ -263,6 +278,7 @@ mod tests {
         metrics.ruled(EgressVerdict::Blocked);
         metrics.swept(true, Duration::from_millis(5));
         metrics.expired(Duration::from_millis(20));
+        metrics.claimed(true);
         let mut text = String::new();
         encode(&mut text, &metrics.registry.lock().unwrap()).unwrap();
         for line in [
@@ -273,6 +289,7 @@ mod tests {
             "slipway_egress_connections_total{ruling=\"blocked\"} 1",
             "slipway_sweeps_total{result=\"done\"} 1",
             "slipway_reaper_lag_seconds_count 1",
+            "slipway_pool_claims_total{result=\"warm\"} 1",
             "# EOF",
         ] {
             assert!(text.contains(line), "{line} in\n{text}");

@@ -13,6 +13,7 @@ use super::{Key, Member, PREFIX, ROLE, lock, size};
 use crate::{
     agent_link::AgentLink,
     docker::{ContainerSpec, Docker, Labels},
+    host::HostMemory,
     shared::Shared,
 };
 
@@ -20,6 +21,9 @@ use crate::{
 const LOOK: Duration = Duration::from_mins(1);
 /// A deploy goes first; looked at again this often while one is under way.
 const CALM: Duration = Duration::from_millis(500);
+/// Used memory of the machine, percent, above which no member is added, and above which those that wait are given back.
+const STOP_FILLING: f64 = 90.0;
+const GIVE_BACK: f64 = 95.0;
 /// After a failure of Docker, doubled each time.
 const PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
@@ -99,7 +103,8 @@ async fn step(shared: &Arc<Shared>, docker: &Docker) -> Result<Duration, Problem
 
 /// The members there should be. An image that is not here is not pulled for it.
 async fn wanted(shared: &Arc<Shared>, docker: &Docker) -> Result<Vec<(Key, usize)>, Problem> {
-    let shares = lock(&shared.pool.demand).share(size(shared), shared.config.clock.now_ms());
+    let most = room(size(shared), super::waiting(shared), shared.config.host.memory());
+    let shares = lock(&shared.pool.demand).share(most, shared.config.clock.now_ms());
     let mut wanted = Vec::new();
     for (kind, most) in shares {
         let Some(base) = docker.image(&kind.image).await? else { continue };
@@ -108,6 +113,15 @@ async fn wanted(shared: &Arc<Shared>, docker: &Docker) -> Result<Vec<(Key, usize
         wanted.push((Key::new(kind, &prepared), most));
     }
     Ok(wanted)
+}
+
+/// How many members the machine's memory leaves room for.
+fn room(size: usize, waiting: usize, memory: Option<HostMemory>) -> usize {
+    match memory.map(HostMemory::used_percent) {
+        Some(used) if used > GIVE_BACK => 0,
+        Some(used) if used > STOP_FILLING => size.min(waiting),
+        _ => size,
+    }
 }
 
 /// A member that is lost, out of date or one too many.
@@ -239,4 +253,19 @@ async fn take_back(shared: &Arc<Shared>, docker: &Docker) -> Result<(), Problem>
         shared.store.pool_remove(&id)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pool_gives_way_to_a_machine_short_of_memory() {
+        let used = |percent: u64| Some(HostMemory { total: 1000, available: 1000 - percent * 10 });
+        assert_eq!(room(4, 1, None), 4, "not known");
+        assert_eq!(room(4, 1, used(90)), 4);
+        assert_eq!(room(4, 1, used(91)), 1, "not filled any further");
+        assert_eq!(room(1, 3, used(91)), 1, "the setting still holds");
+        assert_eq!(room(4, 3, used(96)), 0);
+    }
 }

@@ -91,6 +91,7 @@ impl Pool {
         let found = if root == WORKSPACE { self.take(shared, key, workspace).await? } else { None };
         let counter = if found.is_some() { &self.claimed } else { &self.missed };
         counter.fetch_add(1, Ordering::Relaxed);
+        shared.metrics.claimed(found.is_some());
         self.changed.notify_one();
         Ok(found)
     }
@@ -161,6 +162,11 @@ impl Pool {
     pub(crate) fn look_again(&self) {
         self.changed.notify_one();
     }
+}
+
+/// How many members wait.
+pub(crate) fn waiting(shared: &Shared) -> usize {
+    lock(&shared.pool.ready).len()
 }
 
 /// Most members at one time.
