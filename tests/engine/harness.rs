@@ -4,14 +4,15 @@ use super::shell::Shell;
 use anyhow::{Context, Result, bail, ensure};
 use slipway_engine::Engine;
 pub(crate) use slipway_tests::engine::{config, request};
-use slipway_tests::{containers, wait_until};
+use slipway_tests::{clock::TestClock, containers, wait_until};
 use slipway_wire::{
-    Api, FrameKind, OpenProcess, Problem, ProcessExit, ProcessRef, Workspace, WorkspaceId, WorkspaceRef,
-    WorkspaceState,
+    Api, EventBody, FrameKind, LeaseChange, LeaseRequest, Message, OpenProcess, Problem, ProcessExit,
+    ProcessRef, Workspace, WorkspaceId, WorkspaceRef, WorkspaceRename, WorkspaceState,
 };
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -138,6 +139,55 @@ impl House {
         std::fs::write(data.path().join("settings.toml"), settings)?;
         let engine = Engine::open(config(data.path())?).await?;
         Ok(Self { engine, data })
+    }
+
+    /// A house whose clock a test can turn.
+    pub(crate) async fn with_clock(clock: &Arc<TestClock>, settings: &str) -> Result<Self> {
+        let data = tempfile::tempdir()?;
+        std::fs::write(data.path().join("settings.toml"), settings)?;
+        Self::reopen_with(data, clock).await
+    }
+
+    /// Opens an engine with this clock on a folder that another one left.
+    pub(crate) async fn reopen_with(data: tempfile::TempDir, clock: &Arc<TestClock>) -> Result<Self> {
+        let engine =
+            Engine::open(slipway_engine::Config { clock: clock.clone(), ..config(data.path())? }).await?;
+        Ok(Self { engine, data })
+    }
+
+    /// Changes a lease.
+    pub(crate) async fn lease(&self, id: &WorkspaceId, change: LeaseChange) -> Result<Workspace, Problem> {
+        self.engine.workspace_lease(LeaseRequest { id: id.clone(), change }).await
+    }
+
+    /// Has a workspace look at the clock now instead of within the next minute: any request does.
+    pub(crate) async fn look_at_the_clock(&self, id: &WorkspaceId) -> Result<()> {
+        let name = self.status(id).await?.name;
+        self.engine.workspace_rename(WorkspaceRename { id: id.clone(), name }).await?;
+        Ok(())
+    }
+
+    /// What was told of a workspace, oldest first.
+    pub(crate) async fn told(&self, id: &WorkspaceId) -> Result<Vec<Message>> {
+        let events = self.engine.workspace_messages(WorkspaceRef { id: id.clone() }).await?;
+        Ok(events
+            .into_iter()
+            .filter_map(|event| match event.body {
+                EventBody::Message(message) => Some(message),
+                _ => None,
+            })
+            .collect())
+    }
+
+    /// Waits until a workspace has been told something with these words.
+    pub(crate) async fn is_told(&self, id: &WorkspaceId, words: &str) -> Result<Message> {
+        wait_until(&format!("{id} to be told {words:?}"), LONG, || async {
+            let told = self.told(id).await?;
+            let found = told.iter().find(|message| message.text.contains(words)).cloned();
+            ensure!(found.is_some(), "it was told {:?}", told.iter().map(|m| &m.text).collect::<Vec<_>>());
+            Ok(found)
+        })
+        .await
     }
 
     /// Waits until a workspace has failed: the workspace and why.

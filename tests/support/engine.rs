@@ -56,6 +56,7 @@ pub fn request(path: &Path) -> DeployRequest {
         root: None,
         preset: None,
         network: None,
+        restart: None,
         replace: None,
         force: false,
     }

@@ -2,6 +2,7 @@
 //! display of its own. Nothing here knows what a test wants to prove.
 
 pub mod app;
+pub mod clock;
 pub mod containers;
 pub mod deadline;
 pub mod display;

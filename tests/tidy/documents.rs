@@ -102,6 +102,18 @@ fn files_the_documents_name_exist() -> Result<()> {
     none("a document names a file that is not there", &missing)
 }
 
+/// `RestartPolicy` is typed as `restart-policy`.
+fn kebab(name: &str) -> String {
+    let mut typed = String::new();
+    for c in name.trim().chars() {
+        if c.is_ascii_uppercase() && !typed.is_empty() {
+            typed.push('-');
+        }
+        typed.extend(c.to_lowercase());
+    }
+    typed
+}
+
 #[test]
 fn the_readme_names_every_command() -> Result<()> {
     let arguments = read("crates/cli/src/args.rs")?;
@@ -112,7 +124,7 @@ fn the_readme_names_every_command() -> Result<()> {
         .filter_map(|line| line.strip_prefix("    "))
         .filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()) && line.contains('('))
         .filter_map(|line| line.split('(').next())
-        .map(str::to_lowercase)
+        .map(kebab)
         .collect();
     ensure!(commands.len() > 10, "the commands were not found in args.rs: {commands:?}");
     let readme = read("README.md")?;

@@ -64,10 +64,8 @@ pub(crate) enum Command {
 The page goes on being served after the command returns. Ctrl-C cancels the deploy; pressed again it leaves it.")]
     Deploy(Box<Deploy>),
     /// List workspaces
-    #[command(
-        after_help = "Examples:\n  slipway ps\n  slipway ps --all --json\n  slipway rm $(slipway ps -q)"
-    )]
-    Ps(Ps),
+    #[command(after_help = crate::list::EXAMPLES)]
+    Ps(crate::list::Ps),
     /// Show one workspace
     #[command(after_help = "Examples:\n  slipway status shop\n  slipway status shop --json")]
     Status(One),
@@ -131,14 +129,15 @@ As with cp: a folder copied to a folder that exists goes inside it; SRC/. copies
     /// Stop a workspace and start it again
     #[command(after_help = "Examples:\n  slipway restart shop")]
     Restart(One),
+    /// Say whether a workspace's program is started again when it ends
+    #[command(after_help = crate::restart::EXAMPLES)]
+    RestartPolicy(crate::restart::RestartArgs),
     /// Delete workspaces and everything in them
     #[command(after_help = "Examples:\n  slipway rm shop\n  slipway rm --all --yes")]
     Rm(Rm),
     /// Show or change how long a workspace lives
-    #[command(
-        after_help = "Examples:\n  slipway lease shop\n  slipway lease shop extend 15m\n  slipway lease shop set 2h\n  slipway lease shop keep"
-    )]
-    Lease(Lease),
+    #[command(after_help = crate::lease::EXAMPLES)]
+    Lease(crate::lease::LeaseArgs),
     /// Show where a workspace connected to, allow or block a host
     #[command(
         after_help = "Examples:\n  slipway network shop\n  slipway network shop allow api.example.org\n  slipway network shop block '*.example.org'"
@@ -185,6 +184,8 @@ impl Command {
             Self::Doctor(args) | Self::Pool(args) => args.json,
             Self::Stats(args) => args.json,
             Self::Limits(args) => args.json,
+            Self::Lease(args) => args.json,
+            Self::RestartPolicy(args) => args.json,
             _ => false,
         }
     }
@@ -225,6 +226,9 @@ pub(crate) struct Deploy {
     /// What it may reach: strict (an allowlist) or open (everything, root allowed)
     #[arg(long)]
     pub(crate) network: Option<NetworkArg>,
+    /// Whether its program is started again when it ends [default: never]
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) restart: Option<crate::restart::PolicyArg>,
     /// Replace the files of this workspace instead of making a new one
     #[arg(long, value_name = "WORKSPACE")]
     pub(crate) replace: Option<String>,
@@ -243,19 +247,6 @@ pub(crate) struct Deploy {
     /// Print one JSON object per line
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Ps {
-    /// Also those that are terminated or deleted
-    #[arg(short, long)]
-    pub(crate) all: bool,
-    /// Print JSON: a list of id, name, state, url, `expires_at` and image
-    #[arg(long, conflicts_with = "quiet")]
-    pub(crate) json: bool,
-    /// Print ids only
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
 }
 
 #[derive(Debug, Args)]
@@ -335,33 +326,6 @@ pub(crate) struct Rm {
     /// Do not ask
     #[arg(short, long)]
     pub(crate) yes: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Lease {
-    /// The workspace: its id, the beginning of it, or its name
-    #[arg(value_name = "WORKSPACE")]
-    pub(crate) id: String,
-    #[command(subcommand)]
-    pub(crate) change: Option<LeaseArg>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum LeaseArg {
-    /// Move its end
-    Extend {
-        /// By how much: 15m, 2h
-        #[arg(value_parser = duration)]
-        by: Duration,
-    },
-    /// End this long from now
-    Set {
-        /// 30m, 2h
-        #[arg(value_parser = duration)]
-        to: Duration,
-    },
-    /// No end
-    Keep,
 }
 
 #[derive(Debug, Args)]
@@ -511,7 +475,7 @@ fn duration_or_keep(text: &str) -> Result<Life, String> {
     if text == "keep" { Ok(Life::Keep) } else { duration(text).map(Life::For) }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let time = humantime::parse_duration(text).map_err(|e| format!("{e}; write 90s, 30m, 2h or 1d"))?;
     if time.as_secs() == 0 { Err("it must be a second or more".into()) } else { Ok(time) }
 }

@@ -9,6 +9,7 @@ mod docs;
 mod doctor;
 mod exit;
 mod interrupts;
+mod lease;
 mod limits;
 mod line;
 mod list;
@@ -18,6 +19,7 @@ mod metrics;
 mod network;
 mod out;
 mod pool;
+mod restart;
 mod serve;
 mod session;
 mod settings;
@@ -62,8 +64,9 @@ async fn run(command: Command) -> Result<Code, Failure> {
         Command::Stop(args) => manage::stop(args).await,
         Command::Start(args) => manage::start(args).await,
         Command::Restart(args) => manage::restart(args).await,
+        Command::RestartPolicy(args) => restart::run(args).await,
         Command::Rm(args) => manage::remove(args).await,
-        Command::Lease(args) => manage::lease(args).await,
+        Command::Lease(args) => lease::run(args).await,
         Command::Network(args) => network::run(args).await,
         Command::Pool(args) => pool::run(args).await,
         Command::Doctor(args) => doctor::run(args).await,

@@ -1,17 +1,15 @@
-//! `slipway stop`, `start`, `restart`, `rm`, `lease`: one request each. Of several workspaces each is tried; the first
+//! `slipway stop`, `start`, `restart`, `rm`: one request each. Of several workspaces each is tried; the first
 //! failure decides the exit code.
 
 use crate::{
-    args::{Lease, LeaseArg, Many, One, Rm},
+    args::{Many, One, Rm},
     deploy::{self, Follow, Human, Lines, Show},
     exit::{self, Code, Failure},
     out,
     session::Session,
     text,
 };
-use slipway_wire::{
-    Api as _, LeaseChange, LeaseRequest, Nothing, Problem, Workspace, WorkspaceRef, WorkspaceState,
-};
+use slipway_wire::{Api as _, Nothing, Workspace, WorkspaceRef, WorkspaceState};
 use std::{
     io::{BufRead as _, IsTerminal as _, Write as _},
     time::Instant,
@@ -112,31 +110,4 @@ fn agreed(found: &[Workspace]) -> Result<bool, Failure> {
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
-}
-
-pub(crate) async fn lease(args: Lease) -> Result<Code, Failure> {
-    let session = Session::open().await?;
-    let mut workspace = session.find(&args.id).await?;
-    if let Some(change) = args.change {
-        let change = match change {
-            LeaseArg::Extend { by } => LeaseChange::Extend { seconds: by.as_secs() },
-            LeaseArg::Set { to } => LeaseChange::Set { seconds: to.as_secs() },
-            LeaseArg::Keep => LeaseChange::Keep,
-        };
-        workspace = changed(&session, &workspace, change).await?;
-    }
-    let said = match workspace.lease.expires_at_ms {
-        None => "kept".to_owned(),
-        Some(at) => format!("{}  ends {}", text::rfc3339(at), text::relative(at)),
-    };
-    out::line(&said)?;
-    Ok(Code::OK)
-}
-
-async fn changed(
-    session: &Session,
-    workspace: &Workspace,
-    change: LeaseChange,
-) -> Result<Workspace, Problem> {
-    session.api.workspace_lease(LeaseRequest { id: workspace.id.clone(), change }).await
 }

@@ -75,11 +75,13 @@ pub(crate) mod tests {
             problem: None,
             url: None,
             ports: Vec::new(),
-            lease: Lease { expires_at_ms: None, duration_s: None },
+            lease: Lease::default(),
             root: "/workspace".into(),
             created_at_ms: 0,
             preset: Preset::Medium,
             network: NetworkProfile::Strict,
+            health: slipway_wire::Health::default(),
+            restart: slipway_wire::RestartPolicy::Never,
         }
     }
 

@@ -8,7 +8,9 @@ use crate::{
     session::Session,
     text,
 };
-use slipway_wire::{Api as _, PhaseState, Usage, Workspace, WorkspaceRef, WorkspaceState};
+use slipway_wire::{
+    Api as _, HealthState, PhaseState, RestartPolicy, Usage, Workspace, WorkspaceRef, WorkspaceState,
+};
 use std::{fmt::Write as _, time::Duration};
 
 /// How long a workspace may take to say what it uses: the rest is worth showing without.
@@ -49,6 +51,14 @@ fn words(workspace: &Workspace, usage: Option<Usage>) -> String {
     row("id", workspace.id.to_string());
     row("name", text::clean(&workspace.name));
     row("state", list::coloured(workspace.state, paint));
+    if workspace.health.state != HealthState::None {
+        let why = workspace.health.why.as_deref().map(text::clean).unwrap_or_default();
+        row("health", format!("{}  {}", list::health(workspace.health.state, paint), paint.dim(&why)));
+    }
+    if workspace.restart != RestartPolicy::Never || workspace.health.restarts > 0 {
+        let word = crate::restart::word(workspace.restart);
+        row("restart", format!("{word}, {} so far", workspace.health.restarts));
+    }
     if let Some(url) = &workspace.url {
         row("url", text::clean(url));
     }
@@ -61,7 +71,7 @@ fn words(workspace: &Workspace, usage: Option<Usage>) -> String {
     }
     row("files", text::clean(&workspace.root));
     row("made", text::relative(workspace.created_at_ms));
-    row("ends", workspace.lease.expires_at_ms.map_or_else(|| "kept".into(), text::relative));
+    row("ends", crate::lease::short(workspace));
     if let Some(ready) = workspace.ready_ms {
         row("ready in", text::elapsed(ready));
     }

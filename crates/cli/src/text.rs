@@ -84,13 +84,17 @@ pub(crate) fn elapsed(ms: u64) -> String {
 /// `in 12 min`, `in 3 h 5 min`, `5 min ago`, to the minute.
 pub(crate) fn relative(at_ms: u64) -> String {
     let now = now_ms();
-    let span = |ms: u64| match ms / 1000 {
+    if at_ms >= now { format!("in {}", span(at_ms - now)) } else { format!("{} ago", span(now - at_ms)) }
+}
+
+/// `12 min`, `3 h 5 min`, to the minute.
+pub(crate) fn span(ms: u64) -> String {
+    match ms / 1000 {
         seconds @ 0..60 => format!("{seconds} s"),
         seconds @ 60..3600 => format!("{} min", seconds / 60),
         seconds @ 3600..86_400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
         seconds => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
-    };
-    if at_ms >= now { format!("in {}", span(at_ms - now)) } else { format!("{} ago", span(now - at_ms)) }
+    }
 }
 
 /// Unix time in milliseconds.

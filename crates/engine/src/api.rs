@@ -6,10 +6,11 @@ use slipway_agent_api::v1::{
 };
 use slipway_wire::{
     Api, Code, DeployRequest, DirectoryListing, EgressEntry, EgressRule, EngineStatus, Event, EventBody,
-    FileEntry, FileRef, FileText, Inspection, Lease, LeaseRequest, Level, Limits, LimitsRequest, Mkdir,
-    Nothing, OpenProcess, PhaseName, PhaseState, PoolStatus, Problem, Process, ProcessRef, ProcessRole,
-    RedeployRequest, RemoveFile, RenameFile, Resize, Settings, Signal, Source, Stats, StatsRequest, Usage,
-    Workspace, WorkspaceId, WorkspaceRef, WorkspaceRename, WorkspaceState, WriteText,
+    FileEntry, FileRef, FileText, Inspection, LeaseRequest, Level, Limits, LimitsRequest, Mkdir, Nothing,
+    OpenProcess, PhaseName, PhaseState, PoolStatus, Problem, Process, ProcessRef, ProcessRole, RedeployRequest,
+    RemoveFile, RenameFile, Resize, RestartPolicyRequest, Settings, Signal, Source, Stats, StatsRequest, Usage,
+    Workspace, WorkspaceId, WorkspacePage, WorkspaceQuery, WorkspaceRef, WorkspaceRename, WorkspaceState,
+    WriteText,
 };
 use std::{
     collections::BTreeMap,
@@ -20,15 +21,13 @@ use std::{
 use crate::{
     agent_link::{AgentLink, agent_problem},
     attachment::agent_size,
-    deploy::{Intake, app_tag, exit_view, hang_up, inspect, plan_view, role_of},
+    deploy::{HEALTH_TAG, Intake, app_tag, exit_view, hang_up, inspect, plan_view, role_of},
     docker::check_image_name,
     engine::Engine,
     files, resources,
-    workspace::{Driver, Origin, Record, Request, message, name, waiting},
+    workspace::{Driver, Origin, Record, Request, lease, message, name, waiting},
 };
 
-/// Longest lease, seconds.
-const LONGEST_S: u64 = 30 * 24 * 3600;
 /// Workspaces one owner drives.
 const MOST_WORKSPACES: usize = 1000;
 
@@ -78,12 +77,7 @@ impl Engine {
         check_image_name(&image)?;
         let root = check_root(request.root.as_deref())?;
         let now_ms = self.shared.config.clock.now_ms();
-        let duration_s = request.duration_s.unwrap_or(settings.duration_s);
-        if duration_s != 0 && !(60..=LONGEST_S).contains(&duration_s) {
-            return Err(Problem::new(Code::Invalid, "A workspace lives 1 minute to 30 days, or is kept.")
-                .hint("For example `--duration 2h`, or `--duration keep`."));
-        }
-        let duration_s = (duration_s != 0).then_some(duration_s);
+        let lease = lease::begin(now_ms, request.duration_s.unwrap_or(settings.duration_s))?;
         let mut phases = PhaseName::ALL.map(waiting);
         phases[0].state = PhaseState::Done;
         phases[0].elapsed_ms = Some(began.elapsed().as_millis() as u64);
@@ -98,11 +92,13 @@ impl Engine {
             problem: None,
             url: None,
             ports: Vec::new(),
-            lease: Lease { expires_at_ms: duration_s.map(|s| now_ms + s * 1000), duration_s },
+            lease,
             root,
             created_at_ms: now_ms,
             preset: request.preset.unwrap_or(settings.preset),
             network: request.network.unwrap_or(settings.network),
+            health: slipway_wire::Health::default(),
+            restart: request.restart.unwrap_or_default(),
         };
         Ok(Record {
             view,
@@ -113,6 +109,11 @@ impl Engine {
             app: None,
             expired_at_ms: None,
             limits: crate::docker::Changed::default(),
+            ran: false,
+            paused_from: None,
+            restarting: false,
+            check: None,
+            deleted_at_ms: None,
         })
     }
 }
@@ -177,6 +178,9 @@ fn check_root(root: Option<&str>) -> Result<String, Problem> {
 }
 
 fn process_view(id: &WorkspaceId, process: &AgentProcess) -> Option<Process> {
+    if process.tag == HEALTH_TAG {
+        return None;
+    }
     let words: Vec<String> = process.argv.iter().map(|a| String::from_utf8_lossy(a).into_owned()).collect();
     let shell = matches!(words.as_slice(), [sh, c, _] if sh.ends_with("/sh") && c == "-c");
     let command = if shell { words[2].clone() } else { words.join(" ") };
@@ -308,6 +312,14 @@ impl Api for Engine {
         self.ask(&request.id, Request::Lease(request.change)).await
     }
 
+    async fn workspace_restart_policy(&self, request: RestartPolicyRequest) -> Result<Workspace, Problem> {
+        self.ask(&request.id, Request::RestartPolicy(request.policy)).await
+    }
+
+    async fn workspace_query(&self, query: WorkspaceQuery) -> Result<WorkspacePage, Problem> {
+        self.shared.store.query(&query, self.shared.config.clock.now_ms())
+    }
+
     async fn workspace_usage(&self, request: WorkspaceRef) -> Result<Usage, Problem> {
         let link = self.link(&request.id)?;
         resources::usage(&self.shared, &request.id, &link).await
@@ -330,7 +342,9 @@ impl Api for Engine {
     }
 
     async fn process_list(&self, request: WorkspaceRef) -> Result<Vec<Process>, Problem> {
-        let Some(link) = self.handle(&request.id)?.link() else { return Ok(Vec::new()) };
+        let handle = self.handle(&request.id)?;
+        let link = if handle.paused() { Some(handle.agent()?) } else { handle.link() };
+        let Some(link) = link else { return Ok(Vec::new()) };
         let reply = link.client.clone().processes(ProcessesRequest {}).await;
         let reply = reply.map_err(|s| agent_problem("listing programs", &s))?.into_inner();
         Ok(reply.processes.iter().take(1000).filter_map(|p| process_view(&request.id, p)).collect())
@@ -340,6 +354,7 @@ impl Api for Engine {
         check_env(&request.env)?;
         let handle = self.handle(&request.id)?;
         let link = handle.agent()?;
+        handle.activity().note();
         let pty = request.terminal.map(agent_size).transpose()?;
         let role = if pty.is_some() { ProcessRole::Terminal } else { ProcessRole::Exec };
         let argv: Vec<bytes::Bytes> =

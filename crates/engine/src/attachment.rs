@@ -13,6 +13,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use crate::{
     agent_link::{AgentLink, agent_problem},
     deploy::exit_view,
+    workspace::Activity,
 };
 
 /// Frames on their way to a reader. With the agent's chunks of at most 256 KiB this bounds what a slow one can hold.
@@ -35,6 +36,7 @@ pub struct Attachment {
 #[derive(Clone)]
 pub struct AttachInput {
     requests: mpsc::Sender<AttachRequest>,
+    used: Activity,
 }
 
 impl AttachInput {
@@ -45,6 +47,7 @@ impl AttachInput {
 
     /// Sends bytes to its standard input. Waits while the program does not read.
     pub async fn send(&self, mut bytes: Bytes) -> Result<(), Problem> {
+        self.used.note();
         while !bytes.is_empty() {
             let piece = bytes.split_to(bytes.len().min(MOST_INPUT));
             self.part(Part::Input(piece)).await?;
@@ -78,9 +81,10 @@ pub(crate) async fn attach(
     process: &ProcessRef,
     offset: u64,
     lossless: bool,
+    used: Activity,
 ) -> Result<(Attachment, impl Future<Output = ()> + Send + use<>), Problem> {
     let (requests, inbox) = mpsc::channel(INPUTS);
-    let input = AttachInput { requests };
+    let input = AttachInput { requests, used };
     let open = AttachOpen { process: process.process.to_string(), offset, lossless };
     input.part(Part::Open(open)).await?;
     let replies = link.client.clone().attach(ReceiverStream::new(inbox)).await;

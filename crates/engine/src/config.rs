@@ -1,7 +1,11 @@
 //! Everything the engine may not find out by itself: paths, the clock, where Docker may be, what to put in images.
 //! Skins read the environment and hand it in here.
 
-use std::{path::PathBuf, sync::Arc, time::SystemTime};
+use std::{
+    path::PathBuf,
+    sync::{Arc, LazyLock},
+    time::{Instant, SystemTime},
+};
 
 /// A static agent for one processor architecture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,10 +33,21 @@ pub struct DockerHints {
     pub uid: u32,
 }
 
-/// Wall clock. Tests hand in one that jumps.
+/// The time, three ways. Tests hand in one that jumps and sleeps.
 pub trait Clock: Send + Sync {
-    /// Unix time in milliseconds.
+    /// Unix time in milliseconds. People and time servers set it, forward and back.
     fn now_ms(&self) -> u64;
+
+    /// Milliseconds since some moment, whatever the wall clock is set to; time asleep counts. A clock that knows only one
+    /// time is never set and never sleeps.
+    fn steady_ms(&self) -> u64 {
+        self.now_ms()
+    }
+
+    /// The same without the time this machine was asleep.
+    fn awake_ms(&self) -> u64 {
+        self.steady_ms()
+    }
 }
 
 /// The machine's own clock.
@@ -44,6 +59,24 @@ impl Clock for SystemClock {
         SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn steady_ms(&self) -> u64 {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        let ms = now.tv_sec.saturating_mul(1000).saturating_add(now.tv_nsec / 1_000_000);
+        u64::try_from(ms).unwrap_or(0)
+    }
+
+    /// Elsewhere a sleep looks like a clock set forward, and leases do not count it.
+    #[cfg(not(target_os = "linux"))]
+    fn steady_ms(&self) -> u64 {
+        self.awake_ms()
+    }
+
+    fn awake_ms(&self) -> u64 {
+        static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+        u64::try_from(BEGAN.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
 

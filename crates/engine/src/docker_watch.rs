@@ -1,8 +1,12 @@
 //! Keeping hold of a Docker engine: finds one, watches it, and when it goes away looks for it again by itself.
 
 use futures_util::StreamExt;
-use slipway_wire::{Code, EngineState, EngineStatus, EventBody, Problem};
-use std::{sync::Arc, time::Duration};
+use slipway_wire::{Code, EngineState, EngineStatus, EventBody, Problem, Warning};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::sync::{Notify, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -23,7 +27,12 @@ pub(crate) struct DockerWatch {
     deaths: broadcast::Sender<String>,
     look_now: Notify,
     looks: watch::Sender<u64>,
+    /// What could not be done after many tries, by what it is about.
+    attention: Mutex<BTreeMap<String, Warning>>,
 }
+
+/// Things that need attention and are told at a time; more say nothing more.
+const MOST_ATTENTION: usize = 50;
 
 impl DockerWatch {
     pub(crate) fn new() -> Arc<Self> {
@@ -43,6 +52,7 @@ impl DockerWatch {
             deaths: broadcast::Sender::new(256),
             look_now: Notify::new(),
             looks: watch::Sender::new(0),
+            attention: Mutex::default(),
         })
     }
 
@@ -68,14 +78,36 @@ impl DockerWatch {
 
     /// What is known of it.
     pub(crate) fn status(&self) -> EngineStatus {
-        self.status.borrow().clone()
+        self.with_attention(self.status.borrow().clone())
+    }
+
+    /// Remembers that something needs a person's attention, or no longer does, and tells it.
+    pub(crate) fn attend(&self, bus: &Bus, about: &str, what: Option<Warning>) {
+        let mut all = self.attention.lock().unwrap_or_else(PoisonError::into_inner);
+        match what {
+            Some(what) if all.len() < MOST_ATTENTION || all.contains_key(about) => {
+                all.insert(about.to_owned(), what);
+            }
+            Some(_) => return,
+            None => {
+                all.remove(about);
+            }
+        }
+        drop(all);
+        bus.publish(None, EventBody::Engine(self.status()));
+    }
+
+    fn with_attention(&self, mut status: EngineStatus) -> EngineStatus {
+        let all = self.attention.lock().unwrap_or_else(PoisonError::into_inner);
+        status.warnings.extend(all.values().cloned());
+        status
     }
 
     /// What is known once the first look is over.
     pub(crate) async fn first_look(&self) -> EngineStatus {
         let mut status = self.status.subscribe();
         match status.wait_for(|s| s.state != EngineState::Looking).await {
-            Ok(status) => status.clone(),
+            Ok(status) => self.with_attention(status.clone()),
             Err(_) => self.status(),
         }
     }
@@ -135,7 +167,7 @@ impl DockerWatch {
             changed
         });
         if changed {
-            bus.publish(None, EventBody::Engine(status));
+            bus.publish(None, EventBody::Engine(self.with_attention(status)));
         }
     }
 

@@ -71,6 +71,7 @@ impl Engine {
             dialer,
             registry,
             pool,
+            reaping: tokio::sync::Semaphore::new(8),
             tracker,
             cancel,
             resources: crate::resources::Resources::default(),
@@ -171,8 +172,9 @@ impl Engine {
         offset: u64,
         lossless: bool,
     ) -> Result<Attachment, Problem> {
-        let link = self.handle(&process.id)?.agent()?;
-        let (attachment, pump) = attachment::attach(link, process, offset, lossless).await?;
+        let handle = self.handle(&process.id)?;
+        let used = handle.activity().clone();
+        let (attachment, pump) = attachment::attach(handle.agent()?, process, offset, lossless, used).await?;
         let cancel = self.shared.cancel.clone();
         self.shared.tracker.spawn(async move { cancel.run_until_cancelled(pump).await });
         Ok(attachment)
@@ -218,7 +220,10 @@ impl Engine {
                 let stops = self.shared.registry.all().into_iter().map(|handle| async move {
                     let running = matches!(
                         handle.view().state,
-                        WorkspaceState::Running | WorkspaceState::Creating | WorkspaceState::Failed
+                        WorkspaceState::Running
+                            | WorkspaceState::Creating
+                            | WorkspaceState::Failed
+                            | WorkspaceState::Paused
                     );
                     if running && let Err(problem) = handle.ask(crate::workspace::Request::Stop).await {
                         tracing::warn!(%problem, "a workspace could not be stopped at the end");

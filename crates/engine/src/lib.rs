@@ -5,6 +5,7 @@
 mod agent_link;
 mod api;
 mod attachment;
+mod backoff;
 mod config;
 mod deploy;
 mod docker;

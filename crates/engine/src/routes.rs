@@ -35,6 +35,7 @@ impl Routes for EngineRoutes {
                 Route::Starting { name, phase }
             }
             WorkspaceState::Running => Route::Starting { name, phase: "reconnecting".to_owned() },
+            WorkspaceState::Paused => Route::Paused { name },
             WorkspaceState::Stopped => Route::Stopped { name },
             WorkspaceState::Failed | WorkspaceState::Terminated => match view.problem {
                 Some(problem) => Route::Failed { name, problem },
@@ -44,7 +45,11 @@ impl Routes for EngineRoutes {
         }
     }
 
-    fn seen(&self, _workspace: &WorkspaceId) {}
+    fn seen(&self, workspace: &WorkspaceId) {
+        if let Some(handle) = self.registry.get(workspace) {
+            handle.activity().note();
+        }
+    }
 
     fn traffic(&self, workspace: &WorkspaceId) -> Option<Arc<Traffic>> {
         let shared = self.shared.get()?.upgrade()?;

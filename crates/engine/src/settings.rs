@@ -94,6 +94,7 @@ fn check(settings: &Settings) -> Result<(), Problem> {
         within("duration_s", settings.duration_s, 60, 30 * DAY_S)?;
     }
     within("grace_s", settings.grace_s, 0, 30 * DAY_S)?;
+    within("idle_stop_min", settings.idle_stop_min, 0, 30 * 24 * 60)?;
     within("listen_timeout_s", settings.listen_timeout_s, 5, 3600)?;
     within("pool_size", settings.pool_size.unwrap_or_default().into(), 0, 100)?;
     if settings.disk_limit_mb != 0 {

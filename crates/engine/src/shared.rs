@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) dialer: egress::Dialer,
     pub(crate) registry: Arc<Registry>,
     pub(crate) pool: Pool,
+    /// Containers being stopped or removed by the clock at a time.
+    pub(crate) reaping: tokio::sync::Semaphore,
     pub(crate) tracker: TaskTracker,
     pub(crate) cancel: CancellationToken,
     pub(crate) resources: Resources,

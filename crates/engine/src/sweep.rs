@@ -3,9 +3,10 @@
 //! what exists with what is intended.
 
 use slipway_wire::{
-    Code, Lease, NetworkProfile, PhaseName, Preset, Problem, Workspace, WorkspaceId, WorkspaceState,
+    Code, Lease, NetworkProfile, PhaseName, Preset, Problem, Warning, Workspace, WorkspaceId, WorkspaceState,
 };
 use std::{
+    collections::BTreeSet,
     sync::Weak,
     time::{Duration, Instant},
 };
@@ -13,6 +14,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    backoff::Backoff,
     docker::{Docker, FoundContainer},
     pool,
     shared::Shared,
@@ -20,26 +22,44 @@ use crate::{
 };
 
 /// Looked again this long after an engine was found: the daemon may still be making what a killed owner asked it for.
+/// The second look is also what a removal waits for.
 const AGAIN: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(30)];
+/// And now and then as long as the engine is there.
+const USUALLY: Duration = Duration::from_mins(10);
 
-/// Sweeps whenever an engine is found, and twice a little later, until cancelled.
+/// Sweeps whenever an engine is found, twice a little later, then now and then, until cancelled. What fails is tried
+/// again, later each time; after a bounded number of failures a person is told.
 pub(crate) async fn run(
     shared: Weak<Shared>,
     mut docker: watch::Receiver<Option<Docker>>,
     cancel: CancellationToken,
 ) {
     let mut later = AGAIN.into_iter();
+    let mut trouble = Backoff::default();
+    let mut condemned = BTreeSet::new();
     loop {
         let found = docker.borrow_and_update().clone();
-        if let (Some(docker), Some(shared)) = (found.clone(), shared.upgrade()) {
+        let mut pause = None;
+        if let (Some(docker), Some(shared)) = (found, shared.upgrade()) {
             let began = Instant::now();
-            let swept = sweep(&shared, &docker).await;
+            let swept = sweep(&shared, &docker, &mut condemned).await;
             shared.metrics.swept(swept.is_ok(), began.elapsed());
-            if let Err(problem) = swept {
-                tracing::warn!(%problem, "the sweep was not finished; it is made again when Docker comes back");
-            }
+            pause = Some(match swept {
+                Ok(()) => {
+                    if trouble.worked() {
+                        shared.docker.attend(&shared.bus, ABOUT, None);
+                    }
+                    later.next().unwrap_or(USUALLY)
+                }
+                Err(problem) => {
+                    tracing::warn!(%problem, "the sweep was not finished; it is made again");
+                    if trouble.failed() {
+                        shared.docker.attend(&shared.bus, ABOUT, Some(attention(&problem)));
+                    }
+                    trouble.wait()
+                }
+            });
         }
-        let pause = if found.is_some() { later.next() } else { None };
         tokio::select! {
             () = cancel.cancelled() => return,
             changed = docker.changed() => {
@@ -53,7 +73,26 @@ pub(crate) async fn run(
     }
 }
 
-async fn sweep(shared: &std::sync::Arc<Shared>, docker: &Docker) -> Result<(), Problem> {
+/// What the sweep's own trouble is filed under.
+const ABOUT: &str = "sweep";
+
+fn attention(problem: &Problem) -> Warning {
+    Warning {
+        message: format!("Containers that nobody needs could not be cleaned up: {}", problem.message),
+        hint: problem.hint.clone().unwrap_or_else(|| {
+            "Slipway goes on trying every few minutes; see what the Docker engine says of them.".to_owned()
+        }),
+    }
+}
+
+/// One look. What is to be removed must have been found so by the look before as well: `condemned` remembers.
+async fn sweep(
+    shared: &std::sync::Arc<Shared>,
+    docker: &Docker,
+    condemned: &mut BTreeSet<String>,
+) -> Result<(), Problem> {
+    let mut found = BTreeSet::new();
+    let mut failed = None;
     for container in docker.ours(&shared.instance).await? {
         match decide(
             &container,
@@ -62,9 +101,16 @@ async fn sweep(shared: &std::sync::Arc<Shared>, docker: &Docker) -> Result<(), P
             |member| shared.store.pool_has(member),
         )? {
             Action::Leave => {}
-            Action::Remove => {
+            Action::Remove if condemned.contains(&container.id) => {
                 tracing::info!(container = %container.id, "removing a container nobody intends");
-                docker.remove(&container.id).await?;
+                // One that cannot be removed keeps nobody from the others.
+                if let Err(problem) = docker.remove(&container.id).await {
+                    found.insert(container.id);
+                    failed = Some(problem);
+                }
+            }
+            Action::Remove => {
+                found.insert(container.id);
             }
             Action::Adopt(id) => {
                 tracing::info!(workspace = %id, "adopting a container the database does not know");
@@ -73,6 +119,10 @@ async fn sweep(shared: &std::sync::Arc<Shared>, docker: &Docker) -> Result<(), P
                 Driver::spawn(shared, record, Origin::Found);
             }
         }
+    }
+    *condemned = found;
+    if let Some(problem) = failed {
+        return Err(problem);
     }
     let removed = docker.sweep_prepared(&shared.agents).await?;
     if removed > 0 {
@@ -117,7 +167,7 @@ fn decide(
 }
 
 /// A workspace of which only the container is left.
-fn adopted(now_ms: u64, id: WorkspaceId, container: String) -> Record {
+pub(crate) fn adopted(now_ms: u64, id: WorkspaceId, container: String) -> Record {
     let view = Workspace {
         name: id.to_string(),
         id,
@@ -135,11 +185,13 @@ fn adopted(now_ms: u64, id: WorkspaceId, container: String) -> Record {
         ),
         url: None,
         ports: Vec::new(),
-        lease: Lease { expires_at_ms: None, duration_s: None },
+        lease: Lease::default(),
         root: slipway_agent_api::WORKSPACE.to_owned(),
         created_at_ms: now_ms,
         preset: Preset::default(),
         network: NetworkProfile::default(),
+        health: slipway_wire::Health::default(),
+        restart: slipway_wire::RestartPolicy::default(),
     };
     Record {
         view,
@@ -150,6 +202,11 @@ fn adopted(now_ms: u64, id: WorkspaceId, container: String) -> Record {
         app: None,
         expired_at_ms: None,
         limits: crate::docker::Changed::default(),
+        ran: false,
+        paused_from: None,
+        restarting: false,
+        check: None,
+        deleted_at_ms: None,
     }
 }
 

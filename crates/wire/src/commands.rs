@@ -99,6 +99,8 @@ commands! {
     "workspace.redeploy" workspace_redeploy(RedeployRequest) -> Workspace;
     /// Every workspace there is, newest first.
     "workspace.list" workspace_list(Nothing) -> Vec<Workspace>;
+    /// Workspaces, also deleted ones, filtered and sorted, a page at a time.
+    "workspace.query" workspace_query(WorkspaceQuery) -> WorkspacePage;
     /// One workspace, also one that was deleted lately.
     "workspace.status" workspace_status(WorkspaceRef) -> Workspace;
     /// Stops a workspace; its files are kept.
@@ -111,8 +113,10 @@ commands! {
     "workspace.remove" workspace_remove(WorkspaceRef) -> Workspace;
     /// Gives a workspace another name; its id and URLs stay.
     "workspace.rename" workspace_rename(WorkspaceRename) -> Workspace;
-    /// Extends or keeps a workspace.
+    /// Changes how long a workspace lives: more or less, paused and resumed, kept, ended now.
     "workspace.lease" workspace_lease(LeaseRequest) -> Workspace;
+    /// Says whether a workspace's program is started again when it ends.
+    "workspace.restart-policy" workspace_restart_policy(RestartPolicyRequest) -> Workspace;
     /// CPU, memory and processes, now.
     "workspace.usage" workspace_usage(WorkspaceRef) -> Usage;
     /// What a workspace uses, and used before. Who asks watches: it is then measured once a second.

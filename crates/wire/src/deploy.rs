@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use ts_rs::TS;
 
-use crate::{NetworkProfile, Preset, Problem, ProcessId, WorkspaceId};
+use crate::{NetworkProfile, Preset, Problem, ProcessId, RestartPolicy, WorkspaceId};
 
 /// Where the files come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -58,6 +58,10 @@ pub struct DeployRequest {
     #[serde(default)]
     #[ts(optional)]
     pub network: Option<NetworkProfile>,
+    /// Whether its program is started again when it ends; never without it.
+    #[serde(default)]
+    #[ts(optional)]
+    pub restart: Option<RestartPolicy>,
     /// Replace the files of this workspace and run its plan again instead of making a new one.
     #[serde(default)]
     #[ts(optional)]

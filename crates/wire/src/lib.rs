@@ -7,7 +7,9 @@ mod engine;
 mod event;
 mod files;
 mod frame;
+mod health;
 mod ids;
+mod listing;
 mod network;
 mod pool;
 mod problem;
@@ -27,7 +29,9 @@ pub use files::{
     DirectoryListing, FileEntry, FileKind, FileRef, FileText, Mkdir, RemoveFile, RenameFile, WriteText,
 };
 pub use frame::{Frame, FrameError, FrameKind, MAX_FRAME};
+pub use health::{Health, HealthState, RestartPolicy, RestartPolicyRequest};
 pub use ids::{ProcessId, WorkspaceId};
+pub use listing::{WorkspacePage, WorkspaceQuery, WorkspaceRow, WorkspaceSort};
 pub use network::{EgressEntry, EgressRule, EgressVerdict};
 pub use pool::{PoolMember, PoolStatus};
 pub use problem::{Code, Problem};

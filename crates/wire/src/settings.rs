@@ -62,6 +62,8 @@ pub struct Settings {
     pub duration_s: u64,
     /// Seconds a stopped workspace is kept after its lease ended.
     pub grace_s: u64,
+    /// Minutes without typing, requests and computing after which a workspace is stopped; 0: never for that.
+    pub idle_stop_min: u64,
     /// Memory and CPU of a new workspace.
     pub preset: Preset,
     /// What a new workspace may reach.
@@ -97,6 +99,9 @@ impl Default for Settings {
             docker_host: String::new(),
             duration_s: 3600,
             grace_s: 600,
+            // Off: the lease bounds a workspace's life already, and a stop while somebody reads a page that asks for
+            // nothing would be a surprise.
+            idle_stop_min: 0,
             preset: Preset::Medium,
             network: NetworkProfile::Strict,
             allow_hosts: [

@@ -3,17 +3,17 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::{Phase, Plan, Problem, WorkspaceId};
+use crate::{Health, Phase, Plan, Problem, RestartPolicy, WorkspaceId};
 
 /// The life of a workspace.
 ///
 /// ```text
-///            deploy                    ready
-///  (none) ----------> creating ------------------> running <---+
-///                        |  \                        |   \     | start, redeploy
-///                 failure|   \cancel, failure        |stop\    |
-///                        v    v                      v     v   |
-///                     terminated  failed ---------> stopped ---+
+///            deploy                    ready           pause
+///  (none) ----------> creating ------------------> running <--> paused
+///                        |  \                        |   ^  resume  | stop
+///                 failure|   \cancel, failure        |stop\         |
+///                        v    v                      v     \        v
+///                     terminated  failed ---------> stopped (start, redeploy)
 ///                        |          |  stop            |
 ///                        +----------+------------------+----> deleted
 /// ```
@@ -24,6 +24,8 @@ pub enum WorkspaceState {
     Creating,
     /// Its program runs.
     Running,
+    /// Everything in it stands still, in memory, and so does its lease's clock.
+    Paused,
     /// A phase failed; the container is there for a look.
     Failed,
     /// Its container is stopped; files are kept.
@@ -70,12 +72,20 @@ pub struct Port {
 }
 
 /// How long it lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct Lease {
-    /// Unix time in milliseconds when it is stopped; absent: kept.
+    /// Unix time in milliseconds when it is stopped; absent: kept, or its clock stands still.
     pub expires_at_ms: Option<u64>,
     /// Seconds it was given in all; absent: kept.
     pub duration_s: Option<u64>,
+    /// Milliseconds it had left when its clock was stopped; absent: the clock runs, or it is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub remaining_ms: Option<u64>,
+    /// Unix time in milliseconds when it is deleted: its lease has ended, and until then it can be brought back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub deleted_at_ms: Option<u64>,
 }
 
 /// A workspace.
@@ -111,6 +121,12 @@ pub struct Workspace {
     pub preset: Preset,
     /// What it may reach.
     pub network: NetworkProfile,
+    /// How it is.
+    #[serde(default)]
+    pub health: Health,
+    /// Whether its program is started again when it ends.
+    #[serde(default)]
+    pub restart: RestartPolicy,
 }
 
 /// A workspace by id, or by the unambiguous beginning of an id, or by name.
@@ -154,6 +170,12 @@ pub enum LeaseChange {
     },
     /// No end.
     Keep,
+    /// Stop the clock and everything in the container; what is left of the lease is kept.
+    Pause,
+    /// Go on with what was left.
+    Resume,
+    /// End it now.
+    Expire,
 }
 
 /// What a workspace uses, now.

@@ -43,6 +43,7 @@ pub(crate) async fn run(args: Deploy) -> Result<Code, Failure> {
         root: args.root,
         preset: args.preset.map(Into::into),
         network: args.network.map(Into::into),
+        restart: args.restart.map(Into::into),
         replace,
         force: args.force,
     };

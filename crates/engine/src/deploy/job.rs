@@ -147,6 +147,7 @@ impl Job {
                 || Problem::new(Code::ImageNotFound, format!("{name} was pulled and is not there."));
             at(phase, at(phase, docker.image(&name).await)?.ok_or_else(missing))?
         };
+        self.updates.tell(Update::ImageCheck(base.check.clone())).await;
         let trust = self.shared.settings.get().trust_host_certificates;
         let prepared = at(phase, docker.prepare(&self.shared.agents, &name, &base, trust).await)?;
         self.done(phase, prepared.fresh.then(|| format!("Prepared {name} for the first time"))).await;

@@ -8,6 +8,6 @@ mod upload;
 
 pub(crate) use intake::{Intake, inspect, intake_limits, plan_view};
 pub(crate) use job::{Job, cancelled, hang_up, stop_process};
-pub(crate) use run::{Ended, app_tag, exit_view, role_of, watch_app};
+pub(crate) use run::{Ended, HEALTH_TAG, app_tag, exit_view, output, role_of, watch_app};
 pub use upload::UnpackSummary;
 pub(crate) use upload::unpack;

@@ -110,7 +110,7 @@ async fn memory_kills(link: &AgentLink) -> Option<u64> {
 /// Follows a process to its end.
 pub(super) async fn follow(link: &AgentLink, process: &ProcessId) -> Result<Ended, Problem> {
     let kills_before = memory_kills(link).await;
-    let (exit, tail) = output(link, process).await?;
+    let (exit, tail) = output(link, process.as_str()).await?;
     let failed = exit.code != Some(0);
     let memory_kills = match (failed, kills_before) {
         (true, Some(before)) => memory_kills(link).await.filter(|after| *after > before),
@@ -119,8 +119,11 @@ pub(super) async fn follow(link: &AgentLink, process: &ProcessId) -> Result<Ende
     Ok(Ended { exit, tail, memory_kills })
 }
 
+/// How the agent is told of a check of ours. Such processes are shown to nobody.
+pub(crate) const HEALTH_TAG: &str = "health";
+
 /// Reads all a process writes: how it ended, and the last lines.
-async fn output(link: &AgentLink, process: &ProcessId) -> Result<(ProcessExit, String), Problem> {
+pub(crate) async fn output(link: &AgentLink, process: &str) -> Result<(ProcessExit, String), Problem> {
     let doing = "following a program";
     let open = AttachOpen { process: process.to_string(), offset: 0, lossless: false };
     // The request stream stays open for as long as we listen: its end would mean end of input.

@@ -73,6 +73,8 @@ pub(crate) struct Condition {
     pub(crate) new: bool,
     pub(crate) exit_code: Option<i64>,
     pub(crate) out_of_memory: bool,
+    /// It runs and is frozen.
+    pub(crate) paused: bool,
 }
 
 /// A container of ours, as Docker lists it.
@@ -263,6 +265,7 @@ impl Docker {
                     new: state.status == Some(ContainerStateStatusEnum::CREATED),
                     exit_code: state.exit_code,
                     out_of_memory: state.oom_killed.unwrap_or(false),
+                    paused: state.paused.unwrap_or(false),
                 }))
             }
         }
@@ -284,7 +287,8 @@ impl Docker {
         Ok(listed.into_iter().filter_map(|c| found(c, instance)).collect())
     }
 
-    /// Ends of our containers as they happen: the container's id, for each. Ends when the daemon does.
+    /// Ends of our containers, and those that were paused or let go on, as they happen: the container's id, for each.
+    /// Ends when the daemon does.
     pub(crate) fn deaths(
         &self,
         instance: &str,
@@ -292,7 +296,7 @@ impl Docker {
         let options = EventsOptions {
             filters: Some(HashMap::from([
                 ("type".to_owned(), vec!["container".to_owned()]),
-                ("event".to_owned(), vec!["die".to_owned(), "destroy".to_owned()]),
+                ("event".to_owned(), ["die", "destroy", "pause", "unpause"].map(str::to_owned).to_vec()),
                 ("label".to_owned(), vec![format!("{INSTANCE}={instance}")]),
             ])),
             ..Default::default()

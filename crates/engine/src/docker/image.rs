@@ -11,6 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::workspace::ImageCheck;
+
 use super::{Docker, bounded, container::check_image_name, credentials, is_missing, problem};
 
 /// A registry that says nothing for this long is not going to.
@@ -31,6 +33,8 @@ pub(crate) struct BaseImage {
     pub(crate) id: String,
     /// `amd64`, `arm64`.
     pub(crate) arch: String,
+    /// Its own `HEALTHCHECK`, bounded.
+    pub(crate) check: Option<ImageCheck>,
 }
 
 impl Docker {
@@ -47,7 +51,17 @@ impl Docker {
                     )
                     .hint("Switch Docker to Linux containers, or name another image."));
                 }
+                let check = image.config.and_then(|config| config.healthcheck).and_then(|check| {
+                    ImageCheck::new(
+                        &check.test.unwrap_or_default(),
+                        check.interval.unwrap_or(0),
+                        check.timeout.unwrap_or(0),
+                        check.retries.unwrap_or(0),
+                        check.start_period.unwrap_or(0),
+                    )
+                });
                 Ok(image.id.map(|id| BaseImage {
+                    check,
                     id,
                     arch: image.architecture.unwrap_or_else(|| "amd64".to_owned()),
                 }))

@@ -8,6 +8,7 @@ mod exec;
 mod image;
 mod limits;
 mod locate;
+mod pause;
 mod prepared;
 
 pub(crate) use container::{Condition, ContainerSpec, FoundContainer, Labels, check_image_name};

@@ -3,15 +3,20 @@
 
 use std::{
     collections::HashMap,
+    io,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use http_body_util::{Either, Empty, Full};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use slipway_wire::WorkspaceId;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::Routes;
 
 /// What goes to a program: the browser's body, or none when a request is made again.
 pub(super) type Upload = Either<Incoming, Empty<Bytes>>;
@@ -21,7 +26,7 @@ pub(super) enum Download {
     /// A page of ours.
     Own(Full<Bytes>),
     /// A program's answer.
-    Live { body: Incoming, _place: Place },
+    Live { body: Incoming, used: Used, _place: Place },
 }
 
 impl Download {
@@ -29,8 +34,8 @@ impl Download {
         Self::Own(Full::new(text.into()))
     }
 
-    pub(super) fn live(body: Incoming, place: Place) -> Self {
-        Self::Live { body, _place: place }
+    pub(super) fn live(body: Incoming, place: Place, used: Used) -> Self {
+        Self::Live { body, used, _place: place }
     }
 }
 
@@ -44,7 +49,13 @@ impl Body for Download {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match self.get_mut() {
             Self::Own(full) => Pin::new(full).poll_frame(cx).map_err(|never| match never {}),
-            Self::Live { body, .. } => Pin::new(body).poll_frame(cx),
+            Self::Live { body, used, .. } => {
+                let frame = Pin::new(body).poll_frame(cx);
+                if matches!(frame, Poll::Ready(Some(Ok(_)))) {
+                    used.note();
+                }
+                frame
+            }
         }
     }
 
@@ -60,6 +71,71 @@ impl Body for Download {
             Self::Own(full) => full.size_hint(),
             Self::Live { body, .. } => body.size_hint(),
         }
+    }
+}
+
+/// Tells that bytes of a connection pass, at most once a second.
+pub(super) struct Used {
+    routes: Arc<dyn Routes>,
+    workspace: WorkspaceId,
+    told: Option<Instant>,
+}
+
+impl Used {
+    pub(super) fn new(routes: Arc<dyn Routes>, workspace: WorkspaceId) -> Self {
+        Self { routes, workspace, told: None }
+    }
+
+    fn note(&mut self) {
+        if self.told.is_none_or(|at| at.elapsed() >= Duration::from_secs(1)) {
+            self.told = Some(Instant::now());
+            self.routes.seen(&self.workspace);
+        }
+    }
+}
+
+/// One side of an upgraded connection, telling that it is used.
+pub(super) struct Noting<T> {
+    inner: T,
+    used: Used,
+}
+
+impl<T> Noting<T> {
+    pub(super) fn new(inner: T, used: Used) -> Self {
+        Self { inner, used }
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Noting<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.inner).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.used.note();
+        }
+        read
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Noting<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.inner).poll_write(cx, bytes);
+        if matches!(written, Poll::Ready(Ok(1..))) {
+            self.used.note();
+        }
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }
 

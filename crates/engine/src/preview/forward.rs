@@ -17,7 +17,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     AgentClient, DialError, DialStream, Traffic,
-    body::{Download, Place, Upload},
+    body::{Download, Noting, Place, Upload, Used},
     headers,
     host::Site,
     pool::{Pool, Sender},
@@ -51,6 +51,7 @@ pub(super) struct Forwarder {
 /// What a request holds on to while it is open.
 pub(super) struct Held {
     pub(super) place: Place,
+    pub(super) used: Used,
     pub(super) _connection: Arc<OwnedSemaphorePermit>,
 }
 
@@ -81,7 +82,7 @@ impl Forwarder {
             switched.as_ref().and_then(|_| response.headers().get(http::header::UPGRADE).cloned());
         headers::backward(response.headers_mut(), site, self.gateway, protocol);
         let Some(browser) = switched else {
-            return Ok(response.map(|body| Download::live(body, held.place)));
+            return Ok(response.map(|body| Download::live(body, held.place, held.used)));
         };
         let program = hyper::upgrade::on(&mut response);
         self.tunnel(browser, program, held);
@@ -146,10 +147,11 @@ impl Forwarder {
     fn tunnel(&self, browser: OnUpgrade, program: OnUpgrade, held: Held) {
         let cancel = self.cancel.clone();
         self.tracker.spawn(async move {
-            let _held = held;
+            let Held { place: _place, used, _connection } = held;
             let copying = async {
                 let (browser, program) = tokio::try_join!(browser, program)?;
-                let (mut browser, mut program) = (TokioIo::new(browser), TokioIo::new(program));
+                let (mut browser, mut program) =
+                    (Noting::new(TokioIo::new(browser), used), TokioIo::new(program));
                 copy_bidirectional_with_sizes(&mut browser, &mut program, TUNNEL, TUNNEL).await?;
                 Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
             };

@@ -25,7 +25,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     AgentClient, DialError, Route, Routes,
-    body::{Download, Places},
+    body::{Download, Places, Used},
     forward::{ForwardError, Forwarder, Held},
     host::Site,
     pages::{self, Page},
@@ -227,7 +227,8 @@ impl Inner {
         };
         let Some(place) = self.places.take(&site.workspace) else { return Page::crowded().write(html) };
         let traffic = self.routes.traffic(&site.workspace);
-        let held = Held { place, _connection: permit };
+        let used = Used::new(self.routes.clone(), site.workspace.clone());
+        let held = Held { place, used, _connection: permit };
         match self.forwarder.forward((&client, traffic), &site, path, request, held).await {
             Ok(response) => {
                 self.routes.seen(&site.workspace);
@@ -297,6 +298,7 @@ fn page(route: &Route) -> Page {
     match route {
         Route::Starting { name, phase } => Page::starting(name, phase),
         Route::Failed { name, problem } => Page::failed(name, problem),
+        Route::Paused { name } => Page::paused(name),
         Route::Stopped { name } => Page::stopped(name),
         Route::Live(_) | Route::Unknown => Page::unknown(),
     }

@@ -43,6 +43,11 @@ pub enum Route {
         /// Why.
         problem: Problem,
     },
+    /// Nowhere for now: it stands still.
+    Paused {
+        /// The workspace's name.
+        name: String,
+    },
     /// Nowhere: it was stopped.
     Stopped {
         /// The workspace's name.
@@ -57,7 +62,8 @@ pub trait Routes: Send + Sync + 'static {
     /// Where requests for a workspace go now.
     fn route(&self, workspace: &WorkspaceId) -> Route;
 
-    /// The workspace's program answered a request: somebody is using it.
+    /// The workspace's program answered a request, or more of a connection passed: somebody is using it. Told at most
+    /// once a second and connection.
     fn seen(&self, workspace: &WorkspaceId);
 
     /// Where bytes to and from the workspace's program are counted; not at all without.

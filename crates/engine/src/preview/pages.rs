@@ -95,6 +95,16 @@ impl Page {
         )
     }
 
+    pub(super) fn paused(name: &str) -> Self {
+        let mut page = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("{name} is paused"),
+            "Everything in it stands still. Resume it in Slipway; this page keeps looking.",
+        );
+        page.again = Some(2 * AGAIN);
+        page
+    }
+
     pub(super) fn unknown() -> Self {
         Self::new(
             StatusCode::NOT_FOUND,

@@ -1,9 +1,13 @@
 //! How the rest of the engine speaks to a workspace's driver.
 
-use slipway_wire::{Code, LeaseChange, Limits, LimitsRequest, PhaseName, Problem, Workspace, WorkspaceId};
+use slipway_wire::{
+    Code, LeaseChange, Limits, LimitsRequest, PhaseName, Problem, RestartPolicy, Workspace, WorkspaceId,
+    WorkspaceState,
+};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::Activity;
 use crate::{agent_link::AgentLink, deploy::Intake};
 
 /// What can be asked of a driver.
@@ -15,6 +19,7 @@ pub(crate) enum Request {
     Remove,
     Rename(String),
     Lease(LeaseChange),
+    RestartPolicy(RestartPolicy),
     Redeploy {
         from: PhaseName,
         command: Option<String>,
@@ -39,6 +44,7 @@ pub(crate) struct Handle {
     pub(super) requests: mpsc::Sender<(Request, Reply)>,
     pub(super) view: watch::Receiver<Workspace>,
     pub(super) link: watch::Receiver<Option<AgentLink>>,
+    pub(super) activity: Activity,
 }
 
 impl Handle {
@@ -47,16 +53,31 @@ impl Handle {
         self.view.borrow().clone()
     }
 
-    /// The agent's connection, if there is one.
+    /// The agent's connection, if there is one that answers: that of a paused workspace stands still.
     pub(crate) fn link(&self) -> Option<AgentLink> {
+        if self.paused() {
+            return None;
+        }
         self.link.borrow().clone().filter(|link| !link.is_closed())
+    }
+
+    pub(crate) fn paused(&self) -> bool {
+        self.view.borrow().state == WorkspaceState::Paused
+    }
+
+    /// Where its use is noted.
+    pub(crate) fn activity(&self) -> &Activity {
+        &self.activity
     }
 
     /// The agent's connection, or why there is none.
     pub(crate) fn agent(&self) -> Result<AgentLink, Problem> {
         self.link().ok_or_else(|| {
-            Problem::new(Code::WrongState, format!("{} is not running.", self.view.borrow().name))
-                .hint("Start it first.")
+            let name = &self.view.borrow().name;
+            if self.paused() {
+                return Problem::new(Code::WrongState, format!("{name} is paused.")).hint("Resume it first.");
+            }
+            Problem::new(Code::WrongState, format!("{name} is not running.")).hint("Start it first.")
         })
     }
 

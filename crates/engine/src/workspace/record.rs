@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use slipway_intake::RunPlan;
-use slipway_wire::{ProcessId, Workspace};
+use slipway_wire::{ProcessId, Workspace, WorkspaceState};
 use std::collections::BTreeMap;
 
+use super::ImageCheck;
 use crate::docker::Changed;
 
 /// A workspace as the store keeps it.
@@ -28,6 +29,21 @@ pub(crate) struct Record {
     /// What a person changed of the preset.
     #[serde(default)]
     pub(crate) limits: Changed,
+    /// Its program ran when its lease ended: bringing it back starts it again.
+    #[serde(default)]
+    pub(crate) ran: bool,
+    /// It is meant to be paused, and was in this state before.
+    #[serde(default)]
+    pub(crate) paused_from: Option<WorkspaceState>,
+    /// Its program ended and is about to be started again.
+    #[serde(default)]
+    pub(crate) restarting: bool,
+    /// The image's own check.
+    #[serde(default)]
+    pub(crate) check: Option<ImageCheck>,
+    /// When it was deleted, Unix time in milliseconds.
+    #[serde(default)]
+    pub(crate) deleted_at_ms: Option<u64>,
 }
 
 impl Record {

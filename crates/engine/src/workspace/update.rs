@@ -4,6 +4,7 @@
 use slipway_wire::{Message, PhaseName, Port, Problem, Process, ProcessId};
 use tokio::sync::mpsc;
 
+use super::ImageCheck;
 use crate::{agent_link::AgentLink, deploy::Ended};
 
 /// A change in one phase.
@@ -36,6 +37,14 @@ pub(crate) enum Update {
         process: ProcessId,
         ended: Ended,
     },
+    /// The check that the image brings.
+    ImageCheck(Option<ImageCheck>),
+    /// What came of a probe of a port, or why it is not well.
+    Probed(Result<(), String>),
+    /// What came of the image's check, or why it failed and what it printed.
+    Checked(Result<(), (String, String)>),
+    /// The agent was asked how it is: the processor time used so far in microseconds, or nothing in time.
+    Beat(Option<u64>),
     PortOpened(Port, Option<ProcessId>),
     PortClosed(u16),
 }

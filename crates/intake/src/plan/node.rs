@@ -287,6 +287,7 @@ impl Maker<'_, '_, '_> {
             port,
             processes: Vec::new(),
             expects_http: true,
+            health_path: None,
             network_allow: Vec::new(),
             evidence,
             why,

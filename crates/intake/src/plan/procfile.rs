@@ -68,6 +68,7 @@ pub(super) fn detect(view: &mut View<'_, '_>, best: Option<&RunPlan>) -> Result<
             .map(|process| NamedStep { name: process.name.clone(), step: step(process) })
             .collect(),
         expects_http: serves,
+        health_path: None,
         network_allow: Vec::new(),
         evidence,
         why: format!("The Procfile says how to start it: “{}”.", main.name),

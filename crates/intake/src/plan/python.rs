@@ -246,6 +246,7 @@ fn candidate(view: &View<'_, '_>, found: Found, dependencies: &Dependencies) -> 
         port,
         processes: Vec::new(),
         expects_http: serves,
+        health_path: None,
         network_allow: Vec::new(),
         evidence,
         why,

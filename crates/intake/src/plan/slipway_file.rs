@@ -35,6 +35,8 @@ pub(super) struct SlipwayToml {
     pub(super) processes: BTreeMap<String, Command>,
     #[serde(default)]
     pub(super) network: Network,
+    #[serde(default)]
+    pub(super) health: HealthTable,
 }
 
 #[derive(Deserialize, Clone)]
@@ -73,6 +75,12 @@ pub(super) enum Scalar {
 pub(super) struct Network {
     #[serde(default)]
     pub(super) allow: Vec<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HealthTable {
+    pub(super) path: Option<String>,
 }
 
 /// What is wrong, and the line if it is known.
@@ -138,7 +146,17 @@ fn check(file: &SlipwayToml) -> Result<(), Fault> {
     }
     check_env(&file.env)?;
     check_processes(&file.processes)?;
+    check_health(file.health.path.as_deref())?;
     check_hosts(&file.network.allow)
+}
+
+/// It becomes part of a request line, so it holds nothing that could end one.
+fn check_health(path: Option<&str>) -> Result<(), Fault> {
+    let Some(path) = path else { return Ok(()) };
+    if path.starts_with('/') && path.len() <= 512 && path.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(());
+    }
+    fault("health.path is a path like /health: from /, at most 512 characters, without spaces")
 }
 
 fn check_env(env: &BTreeMap<String, Scalar>) -> Result<(), Fault> {
@@ -294,6 +312,8 @@ mod tests {
             processes = { queue = "node queue.js" }
             [network]
             allow = ["api.example.com", "*.example.org"]
+            [health]
+            path = "/health?deep=1"
         "#;
         let file = parse(text).map_err(|fault| fault.what).expect("valid");
         assert_eq!(file.workdir.as_deref(), Some("web"));
@@ -319,6 +339,9 @@ mod tests {
             ("[processes]\n\"a b\" = \"x\"", "letters, digits, - and _"),
             ("[network]\nallow = [\"10.0.0.1\"]", "not a host name"),
             ("[network]\nallow = [\"localhost\"]", "not a host name"),
+            ("[health]\npath = \"health\"", "a path like /health"),
+            ("[health]\npath = \"/a b\"", "a path like /health"),
+            ("[health]\npath = \"/a\\r\\nHost: x\"", "a path like /health"),
             ("start = false", "start must be a command"),
         ] {
             assert!(fault(text).what.contains(says), "{text:?} gives {:?}", fault(text).what);

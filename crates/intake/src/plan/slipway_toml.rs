@@ -74,6 +74,7 @@ impl SlipwayToml {
         };
         plan.processes.extend(self.processes.iter().filter_map(named));
         plan.network_allow.clone_from(&self.network.allow);
+        plan.health_path.clone_from(&self.health.path);
         Ok(Candidate { score: SCORE, plan })
     }
 
@@ -94,6 +95,7 @@ impl SlipwayToml {
             port: None,
             processes: Vec::new(),
             expects_http: true,
+            health_path: None,
             network_allow: Vec::new(),
             evidence: Vec::new(),
             why: String::new(),

@@ -44,6 +44,7 @@ pub(super) fn detect(view: &mut View<'_, '_>) -> Vec<Candidate> {
         port: None,
         processes: Vec::new(),
         expects_http: true,
+        health_path: None,
         network_allow: Vec::new(),
         evidence: vec![view.evidence(&index(dir), kind)],
         why: format!("There is an index.html{place}, so the files are served as they are."),

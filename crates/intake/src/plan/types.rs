@@ -137,6 +137,9 @@ pub struct RunPlan {
     pub processes: Vec<NamedStep>,
     /// Whether a listening port means success. If not, the program's own end is its result.
     pub expects_http: bool,
+    /// The path that says whether it is well, from `slipway.toml`: asked by HTTP instead of a bare connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_path: Option<String>,
     /// Hosts the project itself asks to reach, from `slipway.toml`. A request: the user decides.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub network_allow: Vec<String>,

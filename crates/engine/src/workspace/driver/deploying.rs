@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
-    super::{PhaseChange, Update, Updates, message, took},
+    super::{PhaseChange, Update, Updates, health::Observed, message, took},
     Driver, waiting,
 };
 use crate::deploy::{Ended, Intake, Job, watch_app};
@@ -22,6 +22,9 @@ impl Driver {
     pub(super) fn deploy(&mut self, from: PhaseName, intake: Option<Arc<Intake>>) {
         self.generation += 1;
         self.listen_by = None;
+        self.restart_at = None;
+        self.record.restarting = false;
+        self.observed = Observed::default();
         self.ending = false;
         self.link_lost = false;
         for phase in &mut self.record.view.phases {
@@ -29,6 +32,7 @@ impl Driver {
                 *phase = waiting(phase.name);
             }
         }
+        self.activity.note();
         let view = &mut self.record.view;
         view.state = WorkspaceState::Creating;
         view.problem = None;
@@ -109,6 +113,7 @@ impl Driver {
                 self.job = None;
                 match result {
                     // Its end may have overtaken the end of the job.
+                    Ok(()) if self.restart_at.is_some() => {}
                     Ok(()) if self.record.app.is_none() && self.record.view.problem.is_some() => {}
                     Ok(()) => self.started(),
                     Err((phase, problem)) => self.failed(phase, problem),
@@ -123,6 +128,20 @@ impl Driver {
                     self.app_exited(ended);
                 }
             }
+            Update::ImageCheck(check) => {
+                self.record.check = check;
+                self.save();
+            }
+            Update::Probed(answer) => {
+                self.observed.probed(answer);
+                self.observe();
+            }
+            Update::Checked(answer) => {
+                let retries = self.record.check.as_ref().map_or(1, |check| check.retries);
+                self.observed.checked(answer, retries);
+                self.observe();
+            }
+            Update::Beat(answer) => self.beat(answer),
             Update::PortOpened(port, process) => self.port_opened(port, process.as_ref()),
             Update::PortClosed(port) => {
                 self.record.view.ports.retain(|p| p.port != port);
@@ -268,11 +287,19 @@ impl Driver {
             phase.problem = Some(problem.clone());
         }
         self.listen_by = None;
+        self.restart_at = None;
+        self.record.restarting = false;
         self.say_problem(&problem);
         let view = &mut self.record.view;
         view.problem = Some(problem);
-        view.state =
-            if self.record.container.is_some() { WorkspaceState::Failed } else { WorkspaceState::Terminated };
+        if self.record.container.is_none() {
+            view.state = WorkspaceState::Terminated;
+        } else if self.record.paused_from.is_some() {
+            // Told before it was paused, heard after: that is how it goes on.
+            self.record.paused_from = Some(WorkspaceState::Failed);
+        } else {
+            view.state = WorkspaceState::Failed;
+        }
         self.changed();
     }
 
@@ -283,12 +310,19 @@ impl Driver {
         self.record.app = None;
         let listens = self.record.run_plan.as_ref().is_none_or(|plan| plan.expects_http);
         let how = ended.how();
+        let failed = ended.exit.code != Some(0);
+        let before = self.record.view.ready_ms.is_none();
+        if failed || listens {
+            self.observed.crashed(format!("the program {how}"), ended.tail.clone());
+        }
+        if self.start_again(failed, &how, &ended.tail) {
+            return;
+        }
         if !listens && ended.exit.code == Some(0) {
             self.say(message(Level::Ok, "The program **ended with code 0**"));
             self.changed();
             return;
         }
-        let before = self.record.view.ready_ms.is_none();
         let what = if before {
             format!("The program {how}, before it listened.")
         } else {

@@ -1,55 +1,105 @@
-//! The lease: its changes, and what the clock does about it.
+//! The lease: its changes, and what the clock does about it. The arithmetic is `workspace/lease.rs`, what happened to
+//! time `workspace/timeline.rs`.
 
-use slipway_wire::{Code, LeaseChange, Level, MessageAction, PhaseName, Problem, WorkspaceState};
+use slipway_wire::{
+    Code, Lease, LeaseChange, Level, MessageAction, PhaseName, Problem, Warning, WorkspaceState,
+};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::{
-    super::{Update, message, took},
+    super::{Update, lease as terms, message, sentence, took},
     Driver, Next,
 };
 
-/// A warning before the lease ends.
-const WARNING: Duration = Duration::from_mins(2);
+/// A warning before the lease ends, milliseconds.
+const WARNING_MS: u64 = 2 * 60 * 1000;
 /// The clock is looked at least this often, for it may have been moved.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
-const LONGEST_S: u64 = 30 * 24 * 3600;
+/// What a workspace is given that is started again after its lease ended, when new ones are kept, seconds.
+const ANOTHER_S: u64 = 3600;
 
 impl Driver {
-    pub(super) fn lease(&mut self, change: LeaseChange) -> Result<(), Problem> {
-        let now = self.shared.config.clock.now_ms();
-        let check = |seconds: u64, least: u64| {
-            if (least..=LONGEST_S).contains(&seconds) {
-                return Ok(seconds);
-            }
-            Err(Problem::new(Code::Invalid, format!("A lease is changed by {least} seconds to 30 days.")))
-        };
-        let lease = &mut self.record.view.lease;
+    pub(super) fn now_ms(&self) -> u64 {
+        self.shared.config.clock.now_ms()
+    }
+
+    /// How long nothing may be ended by its lease, for this machine has just woken up.
+    fn held_ms(&self) -> u64 {
+        self.timeline.held_ms(self.shared.config.clock.as_ref())
+    }
+
+    pub(super) async fn lease(
+        &mut self,
+        change: LeaseChange,
+        told: &mut mpsc::Receiver<(u64, Update)>,
+    ) -> Result<(), Problem> {
+        self.watch_time();
         match change {
-            LeaseChange::Keep => {
-                lease.expires_at_ms = None;
-                lease.duration_s = None;
+            LeaseChange::Pause => self.pause().await,
+            LeaseChange::Resume => self.resume().await,
+            LeaseChange::Expire => {
+                self.end_job(told).await;
+                self.expire("Its lease was ended: it is stopped").await;
+                Ok(())
             }
-            LeaseChange::Set { seconds } => {
-                let seconds = check(seconds, 60)?;
-                lease.expires_at_ms = Some(now + seconds * 1000);
-                lease.duration_s = Some(seconds);
-            }
-            LeaseChange::Extend { seconds } => {
-                let seconds = check(seconds, 1)?;
-                let end = lease.expires_at_ms.map_or(now, |end| end.max(now)) + seconds * 1000;
-                if end > now + LONGEST_S * 1000 {
-                    return Err(Problem::new(Code::Limit, "A lease ends at most 30 days from now.")
-                        .hint("Keep the workspace instead."));
+            LeaseChange::Keep | LeaseChange::Set { .. } | LeaseChange::Extend { .. } => {
+                let lease = terms::change(self.record.view.lease, change, self.now_ms())?;
+                if self.renew(lease) {
+                    self.say(message(Level::Info, "Its lease goes on: it is started again as it was"));
+                    self.redeploy(PhaseName::Start, None).await?;
                 }
-                lease.expires_at_ms = Some(end);
-                lease.duration_s = Some(lease.duration_s.unwrap_or(0) + seconds);
+                Ok(())
             }
         }
+    }
+
+    /// Gives it another lease. True: it was stopped by the last one and ran until then.
+    fn renew(&mut self, lease: Lease) -> bool {
         self.warned = false;
-        self.record.expired_at_ms = None;
+        self.record.view.lease = lease;
+        let ended = self.record.expired_at_ms.take().is_some();
+        let ran = std::mem::take(&mut self.record.ran);
         self.changed();
-        Ok(())
+        ended && ran
+    }
+
+    /// Whoever starts a workspace in its grace wants it to live.
+    pub(super) fn renew_if_expired(&mut self) {
+        if self.record.expired_at_ms.is_none() {
+            return;
+        }
+        let seconds = match self.shared.settings.get().duration_s {
+            0 => ANOTHER_S,
+            seconds => seconds,
+        };
+        match terms::begin(self.now_ms(), seconds) {
+            Ok(lease) => {
+                self.renew(lease);
+            }
+            Err(problem) => {
+                tracing::warn!(workspace = %self.record.view.id, %problem, "no new lease could be given");
+            }
+        }
+    }
+
+    /// Notices what happened to time. A clock that was set takes nothing from a lease and gives it nothing.
+    pub(super) fn watch_time(&mut self) {
+        let set_ms = self.timeline.look(self.shared.config.clock.as_ref());
+        if set_ms == 0 {
+            return;
+        }
+        tracing::info!(workspace = %self.record.view.id, set_ms, "the clock was set: the lease moves with it");
+        self.record.view.lease = terms::shift(self.record.view.lease, set_ms);
+        self.record.expired_at_ms = self.record.expired_at_ms.map(|at| at.saturating_add_signed(set_ms));
+        self.changed();
+    }
+
+    /// When it is to be deleted.
+    fn deleted_at_ms(&self) -> Option<u64> {
+        let expired = self.record.expired_at_ms?;
+        let planned = self.record.view.lease.deleted_at_ms;
+        Some(planned.unwrap_or_else(|| expired + self.shared.settings.get().grace_s * 1000))
     }
 
     /// How long until the clock has something to do.
@@ -58,71 +108,183 @@ impl Driver {
         if let Some(by) = self.listen_by {
             wait = wait.min(by.saturating_duration_since(Instant::now()));
         }
-        let now = self.shared.config.clock.now_ms();
-        let mut until = |at_ms: u64| wait = wait.min(Duration::from_millis(at_ms.saturating_sub(now)));
-        if let Some(expired) = self.record.expired_at_ms {
-            until(expired + self.shared.settings.get().grace_s * 1000);
-        } else if let Some(end) = self.record.view.lease.expires_at_ms {
-            if self.warned {
-                until(end);
-            } else {
-                until(end.saturating_sub(WARNING.as_millis() as u64));
+        if let Some(at) = self.restart_at.filter(|_| self.job.is_none()) {
+            wait = wait.min(at.saturating_duration_since(Instant::now()));
+        }
+        if self.stop_owed {
+            wait = wait.min(self.reaping.wait());
+        }
+        if let Some(silent) = self.silence_left() {
+            wait = wait.min(silent);
+        }
+        let now = self.now_ms();
+        let end = self.deleted_at_ms().or_else(|| {
+            let end = self.record.view.lease.expires_at_ms?;
+            Some(if self.warned { end } else { end.saturating_sub(WARNING_MS) })
+        });
+        if let Some(end) = end {
+            let mut until = Duration::from_millis(end.saturating_sub(now));
+            if self.warned || self.record.expired_at_ms.is_some() {
+                until = until.max(Duration::from_millis(self.held_ms())).max(self.reaping.wait());
             }
+            wait = wait.min(until);
         }
         wait.max(Duration::from_millis(10))
     }
 
     pub(super) async fn clock(&mut self, told: &mut mpsc::Receiver<(u64, Update)>) -> Next {
+        self.watch_time();
         if self.listen_by.is_some_and(|by| by <= Instant::now()) {
             self.never_listened();
         }
-        let now = self.shared.config.clock.now_ms();
-        if let Some(expired) = self.record.expired_at_ms {
-            if now >= expired + self.shared.settings.get().grace_s * 1000 {
-                self.say(message(Level::Info, "Deleted at the end of its lease"));
-                match self.remove().await {
-                    Ok(()) => return Next::End,
-                    Err(problem) => {
-                        tracing::warn!(workspace = %self.record.view.id, %problem, "could not be deleted yet");
-                    }
-                }
-            }
-            return Next::GoOn;
+        if self.stop_owed && self.reaping.wait().is_zero() {
+            self.stop_now().await.unwrap_or_else(|problem| {
+                tracing::debug!(workspace = %self.record.view.id, %problem, "it will be tried again");
+            });
+        }
+        if self.out_of_reach() {
+            self.look().await;
+        }
+        self.restart_due().await;
+        self.stop_if_idle().await;
+        let now = self.now_ms();
+        let held = self.held_ms() > 0;
+        if let Some(deleted_at) = self.deleted_at_ms() {
+            return if now >= deleted_at && !held && self.reaping.wait().is_zero() {
+                self.delete().await
+            } else {
+                Next::GoOn
+            };
         }
         let Some(end) = self.record.view.lease.expires_at_ms else { return Next::GoOn };
-        if now >= end {
+        if now >= end && !held {
+            tracing::info!(workspace = %self.record.view.id, lag_ms = now - end, "the lease ended");
             self.end_job(told).await;
-            self.expire(now).await;
-        } else if !self.warned && end - now <= WARNING.as_millis() as u64 {
+            self.expire("Its lease has ended: it is stopped").await;
+        } else if !self.warned && end.saturating_sub(now) <= WARNING_MS {
             self.warned = true;
-            let mut said = message(Level::Warning, "This workspace stops in two minutes");
+            let text = if now >= end {
+                "Its lease ended while this machine slept: it stops in a minute".to_owned()
+            } else {
+                format!("This workspace stops in {}", took(Duration::from_secs((end - now).div_ceil(1000))))
+            };
+            let mut said = message(Level::Warning, text);
             said.actions = vec![MessageAction::Extend];
             self.say(said);
         }
         Next::GoOn
     }
 
-    pub(super) async fn expire(&mut self, now: u64) {
-        if self.record.container.is_some()
-            && self.record.view.state != WorkspaceState::Stopped
-            && let Err(problem) = self.stop().await
-        {
-            tracing::warn!(workspace = %self.record.view.id, %problem, "could not be stopped at the end of its lease");
+    /// The end of its grace.
+    async fn delete(&mut self) -> Next {
+        match self.remove().await {
+            Ok(()) => {
+                self.reaped();
+                Next::End
+            }
+            Err(problem) => {
+                self.not_reaped("deleted", &problem);
+                Next::GoOn
+            }
+        }
+    }
+
+    /// Ends its lease: stopped, and deleted after the grace unless somebody wants it back.
+    pub(super) async fn expire(&mut self, text: &str) {
+        if self.record.expired_at_ms.is_some() {
             return;
         }
-        if let Some(end) = self.record.view.lease.expires_at_ms {
-            self.shared.metrics.expired(Duration::from_millis(now.saturating_sub(end)));
+        let state = self.record.view.state;
+        let ran = match self.record.paused_from.unwrap_or(state) {
+            WorkspaceState::Running => true,
+            WorkspaceState::Creating => self.record.uploaded,
+            _ => false,
+        };
+        if self.record.container.is_some() && state != WorkspaceState::Stopped {
+            self.halt().await.unwrap_or_else(|problem| {
+                tracing::warn!(workspace = %self.record.view.id, %problem, "not stopped yet; it is tried again");
+            });
+        }
+        let now = self.now_ms();
+        let grace_s = self.shared.settings.get().grace_s;
+        self.record.ran = ran;
+        if let Some(end) = self.record.view.lease.expires_at_ms.filter(|end| *end <= now) {
+            self.shared.metrics.expired(Duration::from_millis(now - end));
         }
         self.record.expired_at_ms = Some(now);
-        let grace = self.shared.settings.get().grace_s;
-        let mut said = message(Level::Warning, "Its lease has ended: it is stopped");
+        let lease = &mut self.record.view.lease;
+        lease.expires_at_ms = Some(lease.expires_at_ms.map_or(now, |end| end.min(now)));
+        lease.deleted_at_ms = Some(now + grace_s * 1000);
+        let mut said = message(Level::Warning, text);
         said.hint = Some(format!(
-            "It is deleted in {} unless its lease is extended.",
-            took(Duration::from_secs(grace))
+            "It is deleted in {}; extending its lease brings it back as it was.",
+            took(Duration::from_secs(grace_s))
         ));
         said.actions = vec![MessageAction::Extend];
         self.say(said);
         self.changed();
+    }
+
+    /// Stops the container, whatever Docker says now: the intention is written first and kept to.
+    pub(super) async fn halt(&mut self) -> Result<(), Problem> {
+        self.ending = true;
+        self.unlink();
+        // The intention first: a crash from here on ends with a stopped workspace too.
+        self.rest(None);
+        self.stop_owed = true;
+        self.stop_now().await
+    }
+
+    /// Stops a container that is meant to be stopped. What Docker refuses is tried again, later each time.
+    async fn stop_now(&mut self) -> Result<(), Problem> {
+        let Some(container) = self.record.container.clone() else {
+            self.stop_owed = false;
+            return Ok(());
+        };
+        let stopped = async {
+            let docker = self.shared.docker.current()?;
+            // A few at a time: a hundred leases may end in one second.
+            let _turn = self.shared.reaping.acquire().await;
+            docker.unpause(&container).await?;
+            docker.stop(&container, 5).await
+        };
+        match stopped.await {
+            Ok(()) => {
+                self.stop_owed = false;
+                self.reaped();
+                Ok(())
+            }
+            Err(problem) => {
+                self.not_reaped("stopped", &problem);
+                Err(problem)
+            }
+        }
+    }
+
+    fn reaped(&mut self) {
+        if self.reaping.worked() {
+            self.shared.docker.attend(&self.shared.bus, self.record.view.id.as_str(), None);
+        }
+    }
+
+    fn not_reaped(&mut self, what: &str, problem: &Problem) {
+        let id = &self.record.view.id;
+        tracing::warn!(workspace = %id, %problem, "could not be {what} yet");
+        if !self.reaping.failed() {
+            return;
+        }
+        let name = sentence(&self.record.view.name);
+        let attention = Warning {
+            message: format!("{name} ({id}) could not be {what}: {}", problem.message),
+            hint: problem.hint.clone().unwrap_or_else(|| {
+                "Slipway goes on trying every few minutes; see what the Docker engine says of it.".to_owned()
+            }),
+        };
+        let mut said = message(Level::Error, format!("It could not be {what}: {}", problem.message));
+        said.hint = Some("It needs attention; Slipway goes on trying every few minutes.".to_owned());
+        said.detail.clone_from(&problem.detail);
+        self.say(said);
+        self.shared.docker.attend(&self.shared.bus, id.as_str(), Some(attention));
     }
 
     pub(super) fn never_listened(&mut self) {

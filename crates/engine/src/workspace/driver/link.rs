@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{super::ports, Driver};
+use super::{
+    super::{ports, vitals},
+    Driver,
+};
 use crate::{agent_link::AgentLink, egress, resources, traffic::EgressTally};
 
 impl Driver {
@@ -25,6 +28,14 @@ impl Driver {
         let stop = self.link_tasks.clone();
         let gateway = shared.gateway.clone();
         shared.tracker.spawn(ports::watch(link.clone(), id.clone(), gateway, self.updates(), stop.clone()));
+        let watched = vitals::Watched {
+            link: link.clone(),
+            view: self.view.subscribe(),
+            path: self.record.run_plan.as_ref().and_then(|plan| plan.health_path.clone()),
+            check: self.record.check.clone(),
+            updates: self.updates(),
+        };
+        shared.tracker.spawn(watched.run(stop.clone()));
         let (client, policy, dialer) = (link.client.clone(), shared.policy.clone(), shared.dialer.clone());
         let clock = shared.config.clock.clone();
         let sink: egress::Sink = {

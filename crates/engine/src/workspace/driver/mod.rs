@@ -2,8 +2,11 @@
 //! coming and going of Docker and the lease all meet here, one after the other.
 
 mod deploying;
+mod health;
+mod idle;
 mod lease;
 mod link;
+mod pause;
 mod reconcile;
 mod requests;
 mod resources;
@@ -14,11 +17,15 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Handle, Record, Update,
+    Activity, Handle, Record, Update,
+    activity::Computing,
     handle::{Reply, Request},
+    health::Observed,
     message,
+    restart::Restarts,
+    timeline::Timeline,
 };
-use crate::{agent_link::AgentLink, deploy::Intake, shared::Shared};
+use crate::{agent_link::AgentLink, backoff::Backoff, deploy::Intake, shared::Shared};
 
 /// Why a driver begins.
 pub(crate) enum Origin {
@@ -53,6 +60,19 @@ pub(crate) struct Driver {
     looked: bool,
     /// The store refused the last save.
     unsaved: bool,
+    timeline: Timeline,
+    activity: Activity,
+    computing: Computing,
+    observed: Observed,
+    /// Since when it is well, in time awake, milliseconds.
+    well_since: Option<u64>,
+    restarts: Restarts,
+    /// Its program is started again then.
+    restart_at: Option<Instant>,
+    /// Meant to be stopped, and Docker has not done it yet.
+    stop_owed: bool,
+    /// Stopping and deleting that Docker refused.
+    reaping: Backoff,
 }
 
 /// What the loop does next.
@@ -68,7 +88,10 @@ impl Driver {
         let (updates, told) = mpsc::channel(256);
         let view = watch::Sender::new(record.view.clone());
         let link = watch::Sender::new(None);
-        let handle = Handle { requests, view: view.subscribe(), link: link.subscribe() };
+        let clock = &shared.config.clock;
+        let activity = Activity::new(clock.clone());
+        let handle =
+            Handle { requests, view: view.subscribe(), link: link.subscribe(), activity: activity.clone() };
         shared.registry.insert(record.view.id.clone(), handle.clone());
         let driver = Self {
             shared: shared.clone(),
@@ -88,6 +111,15 @@ impl Driver {
             link_lost: false,
             looked: matches!(origin, Origin::Deploy { .. }),
             unsaved: false,
+            timeline: Timeline::begin(clock.as_ref()),
+            activity,
+            computing: Computing::default(),
+            observed: Observed::default(),
+            well_since: None,
+            restarts: Restarts::default(),
+            restart_at: None,
+            stop_owed: false,
+            reaping: Backoff::default(),
         };
         shared.tracker.spawn(driver.run(origin, inbox, told));
         handle
@@ -111,6 +143,7 @@ impl Driver {
             Origin::Found => self.adopt().await,
         }
         loop {
+            self.watch_time();
             let wake = self.next_wake();
             let link = self.link.borrow().clone();
             let next = tokio::select! {
@@ -184,12 +217,14 @@ impl Driver {
     }
 
     fn publish(&mut self) {
+        self.judge();
         let view = self.record.view.clone();
         self.view.send_replace(view.clone());
         self.shared.bus.publish(Some(&self.record.view.id), EventBody::Workspace(Box::new(view)));
     }
 
     fn changed(&mut self) {
+        self.judge();
         self.save();
         self.publish();
     }

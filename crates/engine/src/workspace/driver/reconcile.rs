@@ -5,7 +5,7 @@ use slipway_agent_api::v1::ProcessesRequest;
 use slipway_wire::{Code, PhaseName, PhaseState, Problem, ProcessId, ProcessRole, WorkspaceState};
 use std::time::Duration;
 
-use super::Driver;
+use super::{super::lease as terms, Driver};
 use crate::{
     agent_link::AgentLink,
     deploy::{role_of, stop_process, watch_app},
@@ -18,8 +18,21 @@ impl Driver {
     pub(super) async fn look(&mut self) {
         self.link_lost = false;
         let Some(container) = self.find_container().await else { return };
+        if self.record.paused_from.is_some() {
+            if let Ok(docker) = self.shared.docker.current() {
+                self.look_paused(&docker, &container).await;
+            }
+            return;
+        }
         if self.link.borrow().as_ref().is_some_and(|link| !link.is_closed()) {
             // Still connected; but the end of the container may be on its way to us.
+            let docker = self.shared.docker.current();
+            if let Ok(docker) = docker
+                && let Ok(Some(found)) = docker.running(&container).await
+                && found.paused
+            {
+                return self.paused_outside();
+            }
             let link = self.link.borrow().clone();
             if let Some(mut link) = link {
                 let answer = link.client.usage(slipway_agent_api::v1::UsageRequest {});
@@ -51,6 +64,7 @@ impl Driver {
                     tracing::warn!(workspace = %self.record.view.id, %problem, "a new container stays for now");
                 }
             },
+            Ok(Some(found)) if found.running && found.paused && self.record.uploaded => self.paused_outside(),
             Ok(Some(running)) if running.running => self.reconnect(&docker, &container).await,
             Ok(Some(ended)) => self.ended(&ended),
         }
@@ -59,6 +73,10 @@ impl Driver {
     pub(super) fn lost(&mut self) {
         self.record.container = None;
         self.record.app = None;
+        self.record.paused_from = None;
+        self.record.restarting = false;
+        self.restart_at = None;
+        self.record.view.lease = terms::go_on(self.record.view.lease, self.now_ms());
         self.record.view.ports.clear();
         self.record.view.url = None;
         let problem =
@@ -85,15 +103,24 @@ impl Driver {
             )
             .hint("Start it again; its files are kept.")
         };
+        let ran = self.record.app.is_some();
         self.say_problem(&problem);
         self.rest(Some(problem));
+        if ran {
+            self.start_again(true, "was ended with its container", "");
+        }
     }
 
     /// The container is stopped; files are kept.
     pub(super) fn rest(&mut self, problem: Option<Problem>) {
         self.record.app = None;
+        self.record.paused_from = None;
+        self.record.restarting = false;
+        self.restart_at = None;
         self.listen_by = None;
+        let now = self.now_ms();
         let view = &mut self.record.view;
+        view.lease = terms::go_on(view.lease, now);
         view.ports.clear();
         view.url = None;
         view.state = WorkspaceState::Stopped;
@@ -109,6 +136,9 @@ impl Driver {
     pub(super) async fn reconnect(&mut self, docker: &Docker, container: &str) {
         if matches!(self.record.view.state, WorkspaceState::Stopped | WorkspaceState::Deleted) {
             // Intended to be stopped: a crash came between the intention and the stop.
+            if let Err(problem) = docker.unpause(container).await {
+                tracing::warn!(workspace = %self.record.view.id, %problem, "could not be resumed to stop it");
+            }
             if let Err(problem) = docker.stop(container, 3).await {
                 tracing::warn!(workspace = %self.record.view.id, %problem, "could not be stopped");
             }
@@ -129,7 +159,9 @@ impl Driver {
                     self.ended(&ended);
                     return;
                 }
-                self.say_problem(&problem);
+                if self.record.view.problem.as_ref().is_none_or(|known| known.message != problem.message) {
+                    self.say_problem(&problem);
+                }
                 self.record.view.problem = Some(problem);
                 self.record.view.state = WorkspaceState::Failed;
                 self.changed();
@@ -143,6 +175,7 @@ impl Driver {
             std::mem::replace(&mut self.record.app, app.as_ref().map(|(process, _)| process.clone()));
         match app {
             Some((process, running)) => self.follow(link, process, running),
+            None if self.record.restarting => self.restart_found(),
             None if self.record.view.state == WorkspaceState::Creating => {
                 // What the deploy had begun has nobody who waits for it.
                 end_all(&link, &listed).await;
@@ -151,6 +184,9 @@ impl Driver {
             None if before.is_some() && self.record.view.state == WorkspaceState::Running => {
                 let text =
                     "The container was restarted by something other than Slipway; the program does not run.";
+                if self.start_again(true, "ended when something restarted its container", "") {
+                    return;
+                }
                 let problem =
                     Problem::new(Code::StartFailed, text).hint("Start it again; its files are kept.");
                 self.record.view.url = None;
@@ -159,6 +195,14 @@ impl Driver {
             None => {}
         }
         self.changed();
+    }
+
+    /// The container could not be reached when that was tried last; it may be well again.
+    pub(super) fn out_of_reach(&self) -> bool {
+        self.job.is_none()
+            && self.record.view.state == WorkspaceState::Failed
+            && self.record.view.problem.as_ref().is_some_and(|problem| problem.code == Code::AgentLost)
+            && self.link.borrow().as_ref().is_none_or(AgentLink::is_closed)
     }
 
     /// Follows a program that was found again. One that has ended meanwhile tells its end at once.
@@ -210,6 +254,7 @@ impl Driver {
     /// Found in the store when the engine was opened.
     pub(super) async fn adopt(&mut self) {
         self.record.view.ports.clear();
+        self.record.view.lease = terms::clamp(self.record.view.lease, self.now_ms());
         self.look().await;
         self.publish();
     }

@@ -56,10 +56,12 @@ impl Driver {
             }
             Request::Start => {
                 self.not_while_deploying()?;
-                if matches!(self.record.view.state, WorkspaceState::Running) {
-                    return Ok(());
+                self.restarts.forget();
+                match self.record.view.state {
+                    WorkspaceState::Running => Ok(()),
+                    WorkspaceState::Paused => self.resume().await,
+                    _ => self.redeploy(PhaseName::Start, None).await,
                 }
-                self.redeploy(PhaseName::Start, None).await
             }
             Request::Redeploy { from, command } => {
                 self.end_job(told).await;
@@ -78,7 +80,6 @@ impl Driver {
                 self.changed();
                 Ok(())
             }
-            Request::Lease(change) => self.lease(change),
             Request::Limits(request, tell) => {
                 self.limit(&request).await?;
                 // Whoever no longer waits for the answer does not need it.
@@ -88,6 +89,11 @@ impl Driver {
             Request::DiskFull { written, limit, everything } => {
                 self.disk_full(written, limit, everything, told).await
             }
+            Request::RestartPolicy(policy) => {
+                self.set_restart(policy);
+                Ok(())
+            }
+            Request::Lease(change) => self.lease(change, told).await,
         }
     }
 
@@ -118,15 +124,12 @@ impl Driver {
             }
             _ => {}
         }
-        let Some(container) = self.record.container.clone() else {
+        if self.record.container.is_none() {
             return Err(Problem::new(Code::WrongState, "There is no container to stop."));
-        };
-        let docker = self.shared.docker.current()?;
-        self.ending = true;
-        self.unlink();
-        // The intention first: a crash from here on ends with a stopped workspace too.
-        self.rest(None);
-        docker.stop(&container, 5).await?;
+        }
+        // A person is told at once that it cannot be done now.
+        self.shared.docker.current()?;
+        self.halt().await?;
         self.say(message(Level::Info, "Stopped; its files are kept"));
         Ok(())
     }
@@ -159,10 +162,16 @@ impl Driver {
             }
             self.change_command(from, line)?;
         }
+        self.resume_first().await?;
+        self.renew_if_expired();
         self.end_plan().await;
         self.began = Instant::now();
         self.deploy(from, None);
         Ok(())
+    }
+
+    async fn resume_first(&mut self) -> Result<(), Problem> {
+        if self.record.view.state == WorkspaceState::Paused { self.resume().await } else { Ok(()) }
     }
 
     pub(super) fn change_command(&mut self, phase: PhaseName, line: String) -> Result<(), Problem> {
@@ -187,6 +196,8 @@ impl Driver {
             return Err(Problem::new(Code::WrongState, "There is no container any more.")
                 .hint("Deploy it as a new workspace."));
         }
+        self.resume_first().await?;
+        self.renew_if_expired();
         self.end_plan().await;
         let plan = intake.plans.first().cloned();
         let image = self.record.view.image.clone();
@@ -222,6 +233,10 @@ impl Driver {
             }
         }
         self.record.container = None;
+        self.record.deleted_at_ms = Some(self.now_ms());
+        // What is remembered of it holds no secret.
+        self.record.env.clear();
+        self.record.run_plan = None;
         let view = &mut self.record.view;
         view.state = WorkspaceState::Deleted;
         view.ports.clear();

@@ -1,10 +1,12 @@
 //! What is *intended*, kept in `SQLite`: workspaces and their messages. (What *exists* is said by Docker's labels.)
 //! Every call is one short transaction; nothing here knows what the records mean.
 
+mod listing;
+mod schema;
 mod usage;
 
 use rusqlite::{Connection, OptionalExtension, params};
-use slipway_wire::{Code, Event, Problem, WorkspaceId};
+use slipway_wire::{Code, Event, Problem, WorkspaceId, WorkspacePage, WorkspaceQuery};
 use std::{
     fs, io,
     path::Path,
@@ -15,31 +17,8 @@ use crate::workspace::Record;
 
 /// Messages kept per workspace.
 const MESSAGES: i64 = 500;
-/// Deleted workspaces remembered, so that asking for one still has an answer.
-const TOMBSTONES: i64 = 200;
-
-const SCHEMA: &str = "
-    CREATE TABLE IF NOT EXISTS workspace (
-        id TEXT PRIMARY KEY,
-        deleted INTEGER NOT NULL DEFAULT 0,
-        created_at_ms INTEGER NOT NULL,
-        record TEXT NOT NULL
-    ) STRICT;
-    CREATE TABLE IF NOT EXISTS message (
-        workspace TEXT NOT NULL,
-        seq INTEGER NOT NULL,
-        at_ms INTEGER NOT NULL,
-        event TEXT NOT NULL
-    ) STRICT;
-    CREATE INDEX IF NOT EXISTS message_by_workspace ON message (workspace, at_ms);
-    CREATE TABLE IF NOT EXISTS pool (
-        member TEXT PRIMARY KEY,
-        key TEXT NOT NULL,
-        claimed_by TEXT
-    ) STRICT;
-    CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-    PRAGMA user_version = 1;
-";
+/// Messages kept of a deleted one.
+const LAST_WORDS: i64 = 50;
 
 /// The database.
 pub(crate) struct Store {
@@ -94,11 +73,11 @@ impl Store {
     }
 
     fn try_open(path: &Path) -> Result<Self, rusqlite::Error> {
-        let connection = Connection::open(path)?;
+        let mut connection = Connection::open(path)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
-        connection.execute_batch(SCHEMA)?;
+        schema::bring_up_to_date(&mut connection)?;
         // Claims that a crash cut short: the sweep finds their containers.
         connection.execute("DELETE FROM pool WHERE claimed_by IS NOT NULL", [])?;
         connection.execute_batch(usage::SCHEMA)?;
@@ -116,32 +95,27 @@ impl Store {
             .map_err(|e| Problem::new(Code::Internal, format!("A workspace could not be written: {e}.")))?;
         let view = &record.view;
         let deleted = view.state == slipway_wire::WorkspaceState::Deleted;
-        self.connection()
-            .execute(
-                "INSERT INTO workspace (id, deleted, created_at_ms, record) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT (id) DO UPDATE SET deleted = ?2, record = ?4",
-                params![view.id.as_str(), deleted, view.created_at_ms.cast_signed(), text],
-            )
-            .map_err(storage("saving a workspace"))?;
-        if deleted {
-            self.forget_old()?;
-        }
-        Ok(())
+        let mut connection = self.connection();
+        let saved = connection.transaction().and_then(|change| {
+            change
+                .prepare_cached(
+                    "INSERT INTO workspace (id, deleted, created_at_ms, record) VALUES (?1, ?2, ?3, ?4)
+                     ON CONFLICT (id) DO UPDATE SET deleted = ?2, record = ?4",
+                )?
+                .execute(params![view.id.as_str(), deleted, view.created_at_ms.cast_signed(), text])?;
+            listing::put(&change, record)?;
+            if deleted {
+                listing::forget_old(&change, record.deleted_at_ms.unwrap_or(0), view.id.as_str())?;
+            }
+            change.commit()
+        });
+        saved.map_err(storage("saving a workspace"))
     }
 
-    fn forget_old(&self) -> Result<(), Problem> {
-        let connection = self.connection();
-        connection
-            .execute(
-                "DELETE FROM workspace WHERE deleted = 1 AND id NOT IN
-                 (SELECT id FROM workspace WHERE deleted = 1 ORDER BY created_at_ms DESC LIMIT ?1)",
-                [TOMBSTONES],
-            )
-            .map_err(storage("forgetting old workspaces"))?;
-        connection
-            .execute("DELETE FROM message WHERE workspace NOT IN (SELECT id FROM workspace)", [])
-            .map_err(storage("forgetting old messages"))?;
-        Ok(())
+    /// A page of what is known, deleted ones included where they are asked for.
+    pub(crate) fn query(&self, query: &WorkspaceQuery, now_ms: u64) -> Result<WorkspacePage, Problem> {
+        let asked = listing::Asked::check(query)?;
+        listing::page(&self.connection(), &asked, now_ms).map_err(storage("listing workspaces"))
     }
 
     /// Every workspace that is not deleted, oldest first. A record that cannot be read is skipped and told.
@@ -323,22 +297,4 @@ pub(crate) fn instance_id(data_dir: &Path) -> Result<String, Problem> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_damaged_database_is_set_aside() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("slipway.db"), vec![7; 8192]).unwrap();
-        let (store, aside) = Store::open(dir.path()).unwrap();
-        assert!(store.live().unwrap().is_empty());
-        assert_eq!(fs::read(aside.unwrap()).unwrap(), vec![7; 8192]);
-    }
-
-    #[test]
-    fn the_instance_keeps_its_identity() {
-        let dir = tempfile::tempdir().unwrap();
-        let first = instance_id(dir.path()).unwrap();
-        assert_eq!(instance_id(dir.path()).unwrap(), first);
-    }
-}
+mod tests;

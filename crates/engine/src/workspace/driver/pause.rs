@@ -1,0 +1,109 @@
+//! Pausing: everything in the container stands still and so does the lease's clock; connections stay. What is intended is
+//! written before Docker is asked, so that a crash in between ends as it was meant.
+
+use slipway_wire::{Code, Level, Problem, WorkspaceState};
+
+use super::{
+    super::{lease as terms, message},
+    Driver,
+};
+use crate::docker::Docker;
+
+impl Driver {
+    pub(super) async fn pause(&mut self) -> Result<(), Problem> {
+        self.not_while_deploying()?;
+        let state = self.record.view.state;
+        match state {
+            WorkspaceState::Paused => return Ok(()),
+            WorkspaceState::Running | WorkspaceState::Failed => {}
+            WorkspaceState::Creating => {
+                return Err(Problem::new(Code::WrongState, "It is being started.")
+                    .hint("Pause it when it runs, or stop it."));
+            }
+            _ => {
+                return Err(Problem::new(
+                    Code::WrongState,
+                    "It is not running, so there is nothing to pause.",
+                )
+                .hint("Its lease can be extended, or the workspace kept."));
+            }
+        }
+        let Some(container) = self.record.container.clone() else {
+            return Err(Problem::new(Code::WrongState, "There is no container to pause."));
+        };
+        let docker = self.shared.docker.current()?;
+        self.stand_still();
+        if let Err(problem) = docker.pause(&container).await {
+            self.move_on();
+            return Err(problem);
+        }
+        self.say(message(Level::Info, "Paused; it goes on exactly here when it is resumed"));
+        Ok(())
+    }
+
+    pub(super) async fn resume(&mut self) -> Result<(), Problem> {
+        match self.record.view.state {
+            WorkspaceState::Paused => {}
+            WorkspaceState::Running | WorkspaceState::Failed | WorkspaceState::Creating => return Ok(()),
+            _ => {
+                return Err(Problem::new(Code::WrongState, "It is not paused.").hint("Start it instead."));
+            }
+        }
+        let docker = self.shared.docker.current()?;
+        if let Some(container) = self.record.container.clone() {
+            docker.unpause(&container).await?;
+        }
+        self.move_on();
+        self.say(message(Level::Ok, "Resumed"));
+        if self.link.borrow().as_ref().is_none_or(crate::agent_link::AgentLink::is_closed) {
+            // Another owner had paused it: there has been no connection yet.
+            self.look().await;
+        }
+        Ok(())
+    }
+
+    /// From now on paused is what is intended.
+    fn stand_still(&mut self) {
+        self.record.paused_from = Some(self.record.view.state);
+        self.record.view.state = WorkspaceState::Paused;
+        self.record.view.lease = terms::hold(self.record.view.lease, self.now_ms());
+        self.changed();
+    }
+
+    fn move_on(&mut self) {
+        self.record.view.state = self.record.paused_from.take().unwrap_or(WorkspaceState::Running);
+        self.record.view.lease = terms::go_on(self.record.view.lease, self.now_ms());
+        self.warned = false;
+        self.activity.note();
+        self.changed();
+    }
+
+    /// Compares a workspace that is meant to be paused with its container.
+    pub(super) async fn look_paused(&mut self, docker: &Docker, container: &str) {
+        match docker.running(container).await {
+            Err(problem) => {
+                tracing::warn!(workspace = %self.record.view.id, %problem, "the container could not be looked at");
+            }
+            Ok(None) => self.lost(),
+            Ok(Some(found)) if !found.running => self.ended(&found),
+            Ok(Some(found)) if found.paused => self.looked = true,
+            // A crash came between the intention and the pause, or something else let it go on.
+            Ok(Some(_)) => match docker.pause(container).await {
+                Ok(()) => self.looked = true,
+                Err(problem) => {
+                    tracing::warn!(workspace = %self.record.view.id, %problem, "could not be paused again");
+                }
+            },
+        }
+    }
+
+    /// Something other than Slipway paused the container. That is then how things are.
+    pub(super) fn paused_outside(&mut self) {
+        if matches!(self.record.view.state, WorkspaceState::Running | WorkspaceState::Failed) {
+            self.stand_still();
+            let mut said = message(Level::Warning, "Paused by something other than Slipway");
+            said.hint = Some("Resume it to go on; its lease waits.".to_owned());
+            self.say(said);
+        }
+    }
+}
