@@ -31,6 +31,7 @@ export const t = {
     creating: 'starting…',
     failed: (phase: PhaseName) => `${phase} failed`,
     failedAny: 'failed',
+    paused: 'paused',
     stopped: 'stopped',
     terminated: 'ended',
     deleted: 'deleted',

@@ -14,6 +14,7 @@ export function tone(workspace: Workspace): Tone {
     case 'failed':
     case 'terminated':
       return 'bad';
+    case 'paused':
     case 'stopped':
     case 'deleted':
       return 'off';
@@ -41,6 +42,8 @@ export function stateWord(workspace: Workspace): string {
       const phase = failedPhase(workspace);
       return phase === null ? t.title.failedAny : t.title.failed(phase.name);
     }
+    case 'paused':
+      return t.title.paused;
     case 'stopped':
       return t.title.stopped;
     case 'terminated':
@@ -52,6 +55,7 @@ export function stateWord(workspace: Workspace): string {
 
 /** What stands at the right of its row. */
 export function leaseWord(workspace: Workspace, now: number): string {
+  if (workspace.state === 'paused') return t.title.paused;
   if (workspace.state === 'stopped') return t.workspace.stoppedShort;
   if (workspace.state === 'terminated') return t.workspace.endedShort;
   if (workspace.state === 'failed') return '';
