@@ -7,10 +7,10 @@ use slipway_agent_api::v1::{
 use slipway_wire::{
     Api, Code, DeployRequest, DirectoryListing, EgressEntry, EgressRule, EngineStatus, Event, EventBody,
     FileEntry, FileRef, FileText, Inspection, LeaseRequest, Level, Limits, LimitsRequest, Mkdir, Nothing,
-    OpenProcess, PhaseName, PhaseState, PoolStatus, Problem, Process, ProcessRef, ProcessRole, RedeployRequest,
-    RemoveFile, RenameFile, Resize, RestartPolicyRequest, Settings, Signal, Source, Stats, StatsRequest, Usage,
-    Workspace, WorkspaceId, WorkspacePage, WorkspaceQuery, WorkspaceRef, WorkspaceRename, WorkspaceState,
-    WriteText,
+    OpenProcess, PhaseName, PhaseState, PoolStatus, Problem, Process, ProcessRef, ProcessRole,
+    RedeployRequest, RemoveFile, RenameFile, Resize, RestartPolicyRequest, Settings, Signal, Source, Stats,
+    StatsRequest, Usage, Workspace, WorkspaceId, WorkspacePage, WorkspaceQuery, WorkspaceRef,
+    WorkspaceRename, WorkspaceState, WriteText,
 };
 use std::{
     collections::BTreeMap,

@@ -236,7 +236,7 @@ impl Driver {
     }
 
     /// Stops a container that is meant to be stopped. What Docker refuses is tried again, later each time.
-    async fn stop_now(&mut self) -> Result<(), Problem> {
+    pub(super) async fn stop_now(&mut self) -> Result<(), Problem> {
         let Some(container) = self.record.container.clone() else {
             self.stop_owed = false;
             return Ok(());

@@ -93,6 +93,13 @@ impl Driver {
             return;
         }
         self.unlink();
+        if self.record.restarting {
+            // Known already: it is about to be started again.
+            if self.restart_at.is_none() {
+                self.restart_found();
+            }
+            return;
+        }
         let problem = if ended.out_of_memory {
             Problem::new(Code::Limit, "The workspace was ended because it ran out of memory.")
                 .hint(self.record.more_memory())

@@ -162,16 +162,23 @@ impl Driver {
             }
             self.change_command(from, line)?;
         }
-        self.resume_first().await?;
-        self.renew_if_expired();
-        self.end_plan().await;
+        self.ready_to_start().await?;
         self.began = Instant::now();
         self.deploy(from, None);
         Ok(())
     }
 
-    async fn resume_first(&mut self) -> Result<(), Problem> {
-        if self.record.view.state == WorkspaceState::Paused { self.resume().await } else { Ok(()) }
+    /// Nothing of before is in the way: no pause, no lease that has ended, no stop that is still owed, no program.
+    async fn ready_to_start(&mut self) -> Result<(), Problem> {
+        if self.record.view.state == WorkspaceState::Paused {
+            self.resume().await?;
+        }
+        if self.stop_owed {
+            self.stop_now().await?;
+        }
+        self.renew_if_expired();
+        self.end_plan().await;
+        Ok(())
     }
 
     pub(super) fn change_command(&mut self, phase: PhaseName, line: String) -> Result<(), Problem> {
@@ -196,9 +203,7 @@ impl Driver {
             return Err(Problem::new(Code::WrongState, "There is no container any more.")
                 .hint("Deploy it as a new workspace."));
         }
-        self.resume_first().await?;
-        self.renew_if_expired();
-        self.end_plan().await;
+        self.ready_to_start().await?;
         let plan = intake.plans.first().cloned();
         let image = self.record.view.image.clone();
         self.record.view.plan = plan.as_ref().map(|plan| plan_view(plan, Some(&image)));
