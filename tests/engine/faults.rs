@@ -13,7 +13,7 @@ use slipway_tests::{
     socket_proxy::{Mode, SocketProxy},
 };
 use slipway_wire::WorkspaceState;
-use std::{env, path::Path, time::Duration};
+use std::{env, io::Write, path::Path, time::Duration};
 
 /// Faults between two moments of peace.
 const AT_ONCE: usize = 12;
@@ -28,7 +28,7 @@ async fn whatever_happens_rows_and_containers_agree_afterwards() -> Result<()> {
         Err(_) => fastrand::u64(..),
     };
     let faults = if env::var_os("SLIPWAY_STRESS").is_some() { 1000 } else { 36 };
-    println!("SLIPWAY_SEED={seed}, {faults} faults");
+    writeln!(std::io::stderr(), "SLIPWAY_SEED={seed}, {faults} faults")?;
     let data = tempfile::tempdir()?;
     let result = Ordeal::begin(data.path(), seed).await?.run(faults).await;
     containers::remove_all(data.path()).await?;

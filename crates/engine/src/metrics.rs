@@ -31,10 +31,11 @@ type Two = [(&'static str, &'static str); 2];
 type Seconds = Gauge<f64, AtomicU64>;
 type Whole = Gauge<i64, AtomicI64>;
 
-const STATES: [(WorkspaceState, &str); 6] = [
+const STATES: [(WorkspaceState, &str); 7] = [
     (WorkspaceState::Creating, "creating"),
     (WorkspaceState::Running, "running"),
     (WorkspaceState::Failed, "failed"),
+    (WorkspaceState::Paused, "paused"),
     (WorkspaceState::Stopped, "stopped"),
     (WorkspaceState::Terminated, "terminated"),
     (WorkspaceState::Deleted, "deleted"),

@@ -96,6 +96,8 @@ pub fn typescript() -> String {
         StatsRequest,
         Sample,
         Stats,
+        PoolMember,
+        PoolStatus,
         LimitsRequest,
         Limits,
     );

@@ -168,6 +168,10 @@ preset?: Preset,
  */
 network?: NetworkProfile, 
 /**
+ * Whether its program is started again when it ends; never without it.
+ */
+restart?: RestartPolicy, 
+/**
  * Replace the files of this workspace and run its plan again instead of making a new one.
  */
 replace?: WorkspaceId, 
@@ -795,6 +799,10 @@ duration_s: number,
  */
 grace_s: number, 
 /**
+ * Minutes without typing, requests and computing after which a workspace is stopped; 0: never for that.
+ */
+idle_stop_min: number, 
+/**
  * Memory and CPU of a new workspace.
  */
 preset: Preset, 
@@ -848,17 +856,17 @@ terminal_font_px: number, };
  * The life of a workspace.
  *
  * ```text
- *            deploy                    ready
- *  (none) ----------> creating ------------------> running <---+
- *                        |  \                        |   \     | start, redeploy
- *                 failure|   \cancel, failure        |stop\    |
- *                        v    v                      v     v   |
- *                     terminated  failed ---------> stopped ---+
+ *            deploy                    ready           pause
+ *  (none) ----------> creating ------------------> running <--> paused
+ *                        |  \                        |   ^  resume  | stop
+ *                 failure|   \cancel, failure        |stop\         |
+ *                        v    v                      v     \        v
+ *                     terminated  failed ---------> stopped (start, redeploy)
  *                        |          |  stop            |
  *                        +----------+------------------+----> deleted
  * ```
  */
-export type WorkspaceState = "creating" | "running" | "failed" | "stopped" | "terminated" | "deleted";
+export type WorkspaceState = "creating" | "running" | "paused" | "failed" | "stopped" | "terminated" | "deleted";
 
 /**
  * Memory and CPU.
@@ -892,13 +900,173 @@ url: string, };
  */
 export type Lease = { 
 /**
- * Unix time in milliseconds when it is stopped; absent: kept.
+ * Unix time in milliseconds when it is stopped; absent: kept, or its clock stands still.
  */
 expires_at_ms: number | null, 
 /**
  * Seconds it was given in all; absent: kept.
  */
-duration_s: number | null, };
+duration_s: number | null, 
+/**
+ * Milliseconds it had left when its clock was stopped; absent: the clock runs, or it is kept.
+ */
+remaining_ms?: number, 
+/**
+ * Unix time in milliseconds when it is deleted: its lease has ended, and until then it can be brought back.
+ */
+deleted_at_ms?: number, };
+
+/**
+ * How a workspace is.
+ */
+export type HealthState = "none" | "starting" | "healthy" | "degraded" | "unhealthy" | "crashed";
+
+/**
+ * How a workspace is, and why.
+ */
+export type Health = { 
+/**
+ * In a word.
+ */
+state: HealthState, 
+/**
+ * Unix time in milliseconds since when.
+ */
+since_ms: number, 
+/**
+ * In a sentence: `port 3000 refuses connections`.
+ */
+why: string | null, 
+/**
+ * The last lines of a program that crashed, or of the image's own check that failed.
+ */
+output: string | null, 
+/**
+ * How often the program was started again by itself.
+ */
+restarts: number, };
+
+/**
+ * Whether a program that ends is started again.
+ */
+export type RestartPolicy = "never" | "on-failure" | "always";
+
+/**
+ * Another restart policy.
+ */
+export type RestartPolicyRequest = { 
+/**
+ * The workspace.
+ */
+id: WorkspaceId, 
+/**
+ * From now on.
+ */
+policy: RestartPolicy, };
+
+/**
+ * What a listing is sorted by.
+ */
+export type WorkspaceSort = "created" | "name" | "state" | "expires";
+
+/**
+ * Which workspaces, in which order.
+ */
+export type WorkspaceQuery = { 
+/**
+ * Only those in this state.
+ */
+state?: WorkspaceState, 
+/**
+ * Only those with this in their name, id or image, without regard to case; at most 200 characters.
+ */
+text?: string, 
+/**
+ * The order.
+ */
+sort: WorkspaceSort, 
+/**
+ * The other way round.
+ */
+descending: boolean, 
+/**
+ * Rows of a page, 1 to 1,000; 0: 100.
+ */
+limit: number, 
+/**
+ * Where the page begins: `next` of the page before, with everything else the same.
+ */
+cursor?: string, 
+/**
+ * Also those that were deleted; they are remembered for 30 days, 10,000 at most.
+ */
+deleted: boolean, };
+
+/**
+ * A workspace in a listing.
+ */
+export type WorkspaceRow = { 
+/**
+ * Its id.
+ */
+id: WorkspaceId, 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * Where it stands.
+ */
+state: WorkspaceState, 
+/**
+ * How it is.
+ */
+health: HealthState, 
+/**
+ * The base image.
+ */
+image: string, 
+/**
+ * Where its page is, while it listens.
+ */
+url: string | null, 
+/**
+ * Why it failed or ended, in a sentence.
+ */
+why: string | null, 
+/**
+ * Unix time in milliseconds.
+ */
+created_at_ms: number, 
+/**
+ * Unix time in milliseconds when its lease ends; absent: kept, paused or gone.
+ */
+expires_at_ms: number | null, 
+/**
+ * Milliseconds that are left of its lease; absent: kept or gone.
+ */
+remaining_ms: number | null, 
+/**
+ * Unix time in milliseconds when it was deleted, or, in its grace, will be.
+ */
+deleted_at_ms: number | null, };
+
+/**
+ * A page of a listing.
+ */
+export type WorkspacePage = { 
+/**
+ * The rows.
+ */
+rows: Array<WorkspaceRow>, 
+/**
+ * Where the next page begins; absent: this is the last.
+ */
+next: string | null, 
+/**
+ * How many there are on all pages.
+ */
+total: number, };
 
 /**
  * A workspace.
@@ -963,7 +1131,15 @@ preset: Preset,
 /**
  * What it may reach.
  */
-network: NetworkProfile, };
+network: NetworkProfile, 
+/**
+ * How it is.
+ */
+health: Health, 
+/**
+ * Whether its program is started again when it ends.
+ */
+restart: RestartPolicy, };
 
 /**
  * A workspace by id, or by the unambiguous beginning of an id, or by name.
@@ -1011,7 +1187,7 @@ seconds: number, } | { "kind": "set",
 /**
  * 1 minute to 30 days.
  */
-seconds: number, } | { "kind": "keep" };
+seconds: number, } | { "kind": "keep" } | { "kind": "pause" } | { "kind": "resume" } | { "kind": "expire" };
 
 /**
  * What a workspace uses, now.
@@ -1147,6 +1323,52 @@ out_of_memory_kills: number,
 samples: Array<Sample>, };
 
 /**
+ * A container that waits.
+ */
+export type PoolMember = { 
+/**
+ * Its own id, which is also its label `slipway.workspace`.
+ */
+id: WorkspaceId, 
+/**
+ * The base image.
+ */
+image: string, 
+/**
+ * Its limits.
+ */
+preset: Preset, 
+/**
+ * What it may reach.
+ */
+network: NetworkProfile, 
+/**
+ * When it was made, Unix time in milliseconds.
+ */
+made_at_ms: number, };
+
+/**
+ * The pool as it stands.
+ */
+export type PoolStatus = { 
+/**
+ * Most members at one time; how many there are follows what was deployed lately.
+ */
+size: number, 
+/**
+ * Those that wait now.
+ */
+members: Array<PoolMember>, 
+/**
+ * Deploys that found one ready, since this engine began.
+ */
+claimed: number, 
+/**
+ * Deploys that did not.
+ */
+missed: number, };
+
+/**
  * Changes what a workspace may use, at once and for good. What is absent stays as it is.
  */
 export type LimitsRequest = { 
@@ -1204,6 +1426,8 @@ export type Commands = {
   "workspace.redeploy": [RedeployRequest, Workspace];
   /** Every workspace there is, newest first. */
   "workspace.list": [Nothing, Array<Workspace>];
+  /** Workspaces, also deleted ones, filtered and sorted, a page at a time. */
+  "workspace.query": [WorkspaceQuery, WorkspacePage];
   /** One workspace, also one that was deleted lately. */
   "workspace.status": [WorkspaceRef, Workspace];
   /** Stops a workspace; its files are kept. */
@@ -1216,8 +1440,10 @@ export type Commands = {
   "workspace.remove": [WorkspaceRef, Workspace];
   /** Gives a workspace another name; its id and URLs stay. */
   "workspace.rename": [WorkspaceRename, Workspace];
-  /** Extends or keeps a workspace. */
+  /** Changes how long a workspace lives: more or less, paused and resumed, kept, ended now. */
   "workspace.lease": [LeaseRequest, Workspace];
+  /** Says whether a workspace's program is started again when it ends. */
+  "workspace.restart-policy": [RestartPolicyRequest, Workspace];
   /** CPU, memory and processes, now. */
   "workspace.usage": [WorkspaceRef, Usage];
   /** What a workspace uses, and used before. Who asks watches: it is then measured once a second. */
