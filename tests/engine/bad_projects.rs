@@ -177,7 +177,7 @@ async fn running_out_of_memory_ends_only_the_program_and_is_named() -> Result<()
     let (_, problem) = house.fails(&made.id).await?;
     assert_eq!(problem.code, Code::StartFailed);
     assert!(problem.message.contains("out of memory"), "{problem} {:?}", problem.detail);
-    assert!(problem.hint.is_some_and(|hint| hint.contains("preset")));
+    assert!(problem.hint.is_some_and(|hint| hint.contains("slipway limits")));
     assert!(fetch(&sibling.url.context("a URL")?).await?.1.starts_with("calm"));
     house.shell_answers(&made.id).await?;
     house.close().await
