@@ -4,6 +4,7 @@
 mod by_hand;
 mod deploys;
 mod figures;
+mod listing;
 mod pool;
 mod resident;
 mod terminals;
@@ -20,6 +21,9 @@ async fn main() -> Result<()> {
     }
     if chosen("pool") {
         pool::run().await?;
+    }
+    if chosen("listing") {
+        listing::run().await?;
     }
     if chosen("terminal") {
         terminals::run().await?;

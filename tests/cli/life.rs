@@ -47,6 +47,19 @@ fn a_lease_is_shown_extended_and_dropped() -> Result<()> {
     assert!(ends(&house)? > first);
     assert_eq!(house.ok(&["lease", &id, "keep"])?.trim(), "kept");
     assert!(house.listed(&id)?.context("listed")?["expires_at"].is_null());
+    // The workspace may stand after the verb, too.
+    house.ok(&["lease", "set", &id, "2h"])?;
+    let paused: Value = serde_json::from_str(&house.ok(&["lease", "pause", &id, "--json"])?)?;
+    assert_eq!((&paused["state"], &paused["paused"]), (&"paused".into(), &true.into()), "{paused}");
+    assert!(paused["remaining_s"].as_u64().is_some_and(|left| (7000..=7200).contains(&left)), "{paused}");
+    let listed = house.ok(&["ps", "--state", "paused", "-q"])?;
+    assert_eq!(listed.trim(), id);
+    house.ok(&["lease", "resume", &id])?;
+    assert_eq!(house.run(&["lease", "set", &id, "30s"])?.code, 1);
+    assert_eq!(house.ok(&["restart-policy", &id, "on-failure"])?.trim(), "on-failure");
+    let ended: Value = serde_json::from_str(&house.ok(&["lease", "expire", &id, "--json"])?)?;
+    assert_eq!(ended["state"], "stopped", "{ended}");
+    assert!(ended["deleted_at"].is_string(), "{ended}");
     Ok(())
 }
 
