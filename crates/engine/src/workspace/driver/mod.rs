@@ -83,7 +83,11 @@ enum Next {
 
 impl Driver {
     /// Begins a workspace's task and gives the way to speak to it.
-    pub(crate) fn spawn(shared: &Arc<Shared>, record: Record, origin: Origin) -> Handle {
+    pub(crate) fn spawn(shared: &Arc<Shared>, mut record: Record, origin: Origin) -> Handle {
+        if matches!(origin, Origin::Found) {
+            // The clock may have been set back while nobody looked.
+            record.view.lease = super::lease::clamp(record.view.lease, shared.config.clock.now_ms());
+        }
         let (requests, inbox) = mpsc::channel(16);
         let (updates, told) = mpsc::channel(256);
         let view = watch::Sender::new(record.view.clone());

@@ -261,7 +261,6 @@ impl Driver {
     /// Found in the store when the engine was opened.
     pub(super) async fn adopt(&mut self) {
         self.record.view.ports.clear();
-        self.record.view.lease = terms::clamp(self.record.view.lease, self.now_ms());
         self.look().await;
         self.publish();
     }
