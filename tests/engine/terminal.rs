@@ -243,6 +243,12 @@ async fn a_signal_reaches_the_program_and_the_list_tells_its_end() -> Result<()>
         |number| Signal { id: id.clone(), process: process.process.clone(), signal: number, tree: true };
     let wrong = house.engine.process_signal(signal(99)).await.expect_err("no such signal");
     assert_eq!(wrong.code, Code::Invalid);
+    // What is started after the signal is not its business.
+    wait_until("the whole tree", LONG, || async {
+        let (there, _, _) = house.run(&id, &["ps", "-o", "args"]).await?;
+        Ok(there.contains("sleep 4715").then_some(()))
+    })
+    .await?;
     house.engine.process_signal(signal(15)).await?;
     let ended = wait_until("its end", LONG, || async {
         let found = listed(id.clone()).await?.into_iter().find(|p| p.id == process.process);

@@ -61,6 +61,8 @@ export const t = {
     new: 'New workspace',
     stop: 'Stop',
     start: 'Start again',
+    pause: 'Pause',
+    resume: 'Resume',
     restart: 'Restart the app',
     rename: 'Rename…',
     extend: 'Extend by 15 minutes',
@@ -199,6 +201,12 @@ export const t = {
     shell: 'Shell here',
     report: 'Copy report',
     showProcess: 'Show the whole output',
+  },
+
+  paused: {
+    title: (name: string) => `${name} is paused`,
+    text: 'Everything in it stands still, and so does its lease. Resuming goes on where it was.',
+    resume: 'Resume',
   },
 
   stopped: {

@@ -12,6 +12,7 @@ export const scenes = {
     state: 'failed',
     wait: "document.querySelector('[data-testid=error-title]') && document.querySelector('.xterm-rows')?.textContent.includes('E404')",
   },
+  paused: { state: 'paused', wait: "document.querySelector('[data-testid=paused]')" },
   stopped: { state: 'stopped', wait: "document.querySelector('[data-testid=stopped]')" },
   terminated: { state: 'terminated', wait: "document.querySelector('[data-testid=terminated]')" },
   silent: { state: 'silent', wait: "document.querySelector('[data-testid=silent]')" },

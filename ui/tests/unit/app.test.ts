@@ -143,6 +143,13 @@ describe('a deploy', () => {
     expect(screen.getByTestId('state-pill').textContent).toContain('ready in 0.94 s');
   });
 
+  it('that is paused says so and can be resumed', async () => {
+    await open(data.paused);
+    expect(screen.getByTestId('state-pill').textContent).toContain('paused');
+    await user.click(screen.getByTestId('resume'));
+    expect(fixture.called('workspace.lease')).toEqual([{ id: data.paused.id, change: { kind: 'resume' } }]);
+  });
+
   it('that is stopped can be started again', async () => {
     await open(data.stopped);
     await user.click(screen.getByTestId('start-again'));

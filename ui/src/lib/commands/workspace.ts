@@ -33,8 +33,22 @@ export function workspace(app: App): Command[] {
       id: 'stop',
       title: t.workspace.stop,
       group: 'workspace',
-      when: is('running', 'failed'),
+      when: is('running', 'failed', 'paused'),
       run: on((id) => void act.stop(id)),
+    },
+    {
+      id: 'pause',
+      title: t.workspace.pause,
+      group: 'workspace',
+      when: is('running', 'failed'),
+      run: on((id) => void act.lease(id, { kind: 'pause' })),
+    },
+    {
+      id: 'resume',
+      title: t.workspace.resume,
+      group: 'workspace',
+      when: is('paused'),
+      run: on((id) => void act.lease(id, { kind: 'resume' })),
     },
     {
       id: 'start',

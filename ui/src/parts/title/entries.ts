@@ -4,6 +4,7 @@ import AppWindow from '@lucide/svelte/icons/app-window';
 import CircleQuestion from '@lucide/svelte/icons/circle-question-mark';
 import Copy from '@lucide/svelte/icons/copy';
 import Endless from '@lucide/svelte/icons/infinity';
+import Pause from '@lucide/svelte/icons/pause';
 import Pencil from '@lucide/svelte/icons/pencil';
 import Play from '@lucide/svelte/icons/play';
 import RotateCw from '@lucide/svelte/icons/rotate-cw';
@@ -29,7 +30,24 @@ export function workspaceEntries(app: App, workspace: Workspace): MenuEntry[] {
       run: () => void act.redeploy(id, 'start'),
     },
     state === 'creating' && { kind: 'item', label: t.phases.cancel, icon: X, run: () => void act.cancel(id) },
-    runs && { kind: 'item', label: t.workspace.stop, icon: Square, run: () => void act.stop(id) },
+    runs && {
+      kind: 'item',
+      label: t.workspace.pause,
+      icon: Pause,
+      run: () => void act.lease(id, { kind: 'pause' }),
+    },
+    state === 'paused' && {
+      kind: 'item',
+      label: t.workspace.resume,
+      icon: Play,
+      run: () => void act.lease(id, { kind: 'resume' }),
+    },
+    (runs || state === 'paused') && {
+      kind: 'item',
+      label: t.workspace.stop,
+      icon: Square,
+      run: () => void act.stop(id),
+    },
     state === 'stopped' && { kind: 'item', label: t.workspace.start, icon: Play, run: () => void act.start(id) },
     state !== 'terminated' && { kind: 'line' },
     runs && {
