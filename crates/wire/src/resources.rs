@@ -15,7 +15,7 @@ pub enum StatsResolution {
     Minutes,
 }
 
-/// Asks for what a workspace uses. Asking is watching: for the next five seconds it is measured once a second.
+/// Asks for what a workspace uses. Asking again within five seconds is watching: it is then measured once a second for as long.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct StatsRequest {
     /// The workspace.

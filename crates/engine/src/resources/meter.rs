@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{agent_link::AgentLink, traffic::Traffic};
 
-/// Who asked this lately is still watching.
+/// Who asks again within this time is watching, and still is for as long afterwards. One question is only a look.
 const WATCHING: Duration = Duration::from_secs(5);
 /// Between two readings while somebody watches, and while nobody does.
 const WATCHED: Duration = Duration::from_secs(1);
@@ -45,6 +45,7 @@ struct State {
     usage: Option<Usage>,
     processes_limit: Option<u32>,
     asked: Option<Instant>,
+    watched_until: Option<Instant>,
     disk: DiskWatch,
     /// Kills for want of memory that a person has been told of, and when others were first seen.
     kills_told: Option<u64>,
@@ -80,6 +81,7 @@ impl Meter {
             usage: None,
             processes_limit: None,
             asked: None,
+            watched_until: None,
             disk: DiskWatch::new(Instant::now()),
             kills_told: None,
             kills_seen: None,
@@ -95,7 +97,15 @@ impl Meter {
 
 impl State {
     fn watched(&self, now: Instant) -> bool {
-        self.asked.is_some_and(|asked| now.duration_since(asked) < WATCHING)
+        self.watched_until.is_some_and(|until| now < until)
+    }
+
+    fn ask(&mut self, now: Instant) {
+        let again = self.asked.is_some_and(|before| now.duration_since(before) < WATCHING);
+        if again {
+            self.watched_until = Some(now + WATCHING);
+        }
+        self.asked = Some(now);
     }
 }
 
@@ -218,7 +228,7 @@ impl Meter {
         let now = Instant::now();
         {
             let mut state = self.state();
-            state.asked = Some(now);
+            state.ask(now);
             let fresh = state.last.is_some_and(|last| now.duration_since(last.at) < PRESENT);
             if let Some(usage) = state.usage.filter(|_| fresh) {
                 return Ok(usage);
@@ -309,7 +319,9 @@ mod tests {
         assert_eq!(meter.wait(begun), SECOND, "one reading makes no rate");
         meter.put(begun + SECOND, 250, reply(0, 0), None);
         assert_eq!(meter.wait(begun + SECOND), ALONE);
-        meter.state().asked = Some(begun + SECOND);
+        meter.state().ask(begun);
+        assert_eq!(meter.wait(begun + SECOND), ALONE, "one question is only a look");
+        meter.state().ask(begun + SECOND);
         assert_eq!(meter.wait(begun + SECOND), WATCHED);
         assert_eq!(meter.wait(begun + SECOND + WATCHING), Duration::from_secs(10));
     }

@@ -1220,7 +1220,7 @@ out_of_memory_kills: number, };
 export type StatsResolution = "seconds" | "minutes";
 
 /**
- * Asks for what a workspace uses. Asking is watching: for the next five seconds it is measured once a second.
+ * Asks for what a workspace uses. Asking again within five seconds is watching: it is then measured once a second for as long.
  */
 export type StatsRequest = { 
 /**
