@@ -39,12 +39,13 @@ pub(crate) fn rust() -> Result<Vec<Text>> {
     files(|path| has_ending(path, "rs"))
 }
 
-/// Rust sources of programs and libraries: no tests, examples or build scripts.
+/// Rust sources of programs and libraries: no tests (also those that outgrew their file: a module `tests` is only ever
+/// compiled for tests), examples or build scripts.
 pub(crate) fn product() -> Result<Vec<Text>> {
     files(|path| {
         let product =
             (path.starts_with("crates/") && path.contains("/src/")) || path.starts_with("src-tauri/");
-        product && has_ending(path, "rs") && !path.ends_with("/build.rs")
+        product && has_ending(path, "rs") && !path.ends_with("/build.rs") && !path.ends_with("/tests.rs")
     })
 }
 
