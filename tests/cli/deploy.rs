@@ -46,7 +46,7 @@ fn a_zip_becomes_a_page_that_answers() -> Result<()> {
     assert!(!page(&text_of(ready, "url")?)?.is_empty());
     let row = house.listed(&id)?.context("it is listed")?;
     let fields: Vec<&str> = row.as_object().context("an object")?.keys().map(String::as_str).collect();
-    assert_eq!(fields, ["expires_at", "id", "image", "name", "state", "url"]);
+    assert_eq!(fields, ["expires_at", "health", "id", "image", "name", "remaining_s", "state", "url"]);
     assert_eq!(
         (&row["name"], &row["state"], &row["url"]),
         (&"Hello there".into(), &"running".into(), &ready["url"])
