@@ -16,7 +16,7 @@ use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
 use slipway_agent_api::{AGENT_PATH, CERTIFICATES_PATH, HOME, UID, WORKSPACE};
 use slipway_wire::{Code, Problem};
-use std::{collections::HashMap, fmt::Write as _, io};
+use std::{collections::HashMap, fmt::Write as _, io, sync::OnceLock};
 use tokio::sync::Mutex;
 
 use super::{
@@ -38,10 +38,27 @@ const DIGEST: &str = "slipway.prepared";
 /// What goes into prepared images; the same for all of an engine's life.
 pub(crate) struct Agents {
     instance: String,
-    binaries: Vec<(String, bytes::Bytes)>,
-    certificates: Option<bytes::Bytes>,
+    binaries: Vec<(String, Content)>,
+    certificates: Option<Content>,
     /// One image is prepared at a time: a second deploy of the same base waits and finds it made.
     making: Mutex<()>,
+}
+
+/// Bytes with what they are told apart by, computed once: an agent has megabytes, and every deploy and every look of
+/// the pool asks.
+struct Content {
+    bytes: bytes::Bytes,
+    sha256: OnceLock<[u8; 32]>,
+}
+
+impl Content {
+    fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes: bytes.into(), sha256: OnceLock::new() }
+    }
+
+    fn sha256(&self) -> &[u8; 32] {
+        self.sha256.get_or_init(|| Sha256::digest(&self.bytes).into())
+    }
 }
 
 /// A prepared image that is here.
@@ -69,18 +86,18 @@ impl Agents {
                 )
                 .hint("Install Slipway again; in a checkout, run `cargo xtask agent`.")
             })?;
-            loaded.push((binary.arch.clone(), bytes.into()));
+            loaded.push((binary.arch.clone(), Content::new(bytes)));
         }
         Ok(Self {
             instance: instance.to_owned(),
             binaries: loaded,
-            certificates: certificates.map(Into::into),
+            certificates: certificates.map(Content::new),
             making: Mutex::new(()),
         })
     }
 
-    fn agent_for(&self, arch: &str) -> Result<&bytes::Bytes, Problem> {
-        self.binaries.iter().find(|(a, _)| a == arch).map(|(_, bytes)| bytes).ok_or_else(|| {
+    fn agent_for(&self, arch: &str) -> Result<&Content, Problem> {
+        self.binaries.iter().find(|(a, _)| a == arch).map(|(_, agent)| agent).ok_or_else(|| {
             Problem::new(Code::Invalid, format!("This Slipway has no agent for {arch} images."))
                 .hint("Choose an image for this machine's own processor.")
         })
@@ -90,9 +107,9 @@ impl Agents {
         let mut hash = Sha256::new();
         hash.update(RECIPE.to_le_bytes());
         hash.update(base.id.as_bytes());
-        hash.update(self.agent_for(&base.arch)?);
-        if certificates {
-            hash.update(self.certificates.as_deref().unwrap_or_default());
+        hash.update(self.agent_for(&base.arch)?.sha256());
+        if let Some(certificates) = self.certificates.as_ref().filter(|_| certificates) {
+            hash.update(certificates.sha256());
         }
         let mut hex = String::new();
         for byte in hash.finalize().iter().take(12) {
@@ -163,9 +180,9 @@ impl Docker {
     ) -> Result<String, Problem> {
         let passwd = self.read_text(container, "/etc/passwd").await?;
         let group = self.read_text(container, "/etc/group").await?;
-        let certificates = certificates.then_some(agents.certificates.as_deref()).flatten();
+        let certificates = agents.certificates.as_ref().filter(|_| certificates).map(|c| c.bytes.as_ref());
         let tar =
-            archive(agents.agent_for(&base.arch)?, certificates, passwd.as_deref(), group.as_deref())
+            archive(&agents.agent_for(&base.arch)?.bytes, certificates, passwd.as_deref(), group.as_deref())
                 .map_err(|e| Problem::new(Code::Internal, format!("The agent could not be packed: {e}.")))?;
         let upload = UploadToContainerOptions { path: "/".to_owned(), ..Default::default() };
         self.api
