@@ -146,7 +146,7 @@ async fn a_clock_that_is_set_neither_ends_nor_lengthens_a_lease() -> Result<()> 
 async fn a_machine_that_wakes_up_gives_a_minute_before_anything_ends() -> Result<()> {
     let (house, clock, view) = running("duration_s = 3600\n").await?;
     let id = view.id;
-    clock.sleep(8 * HOUR);
+    clock.suspend(8 * HOUR);
     house.look_at_the_clock(&id).await?;
     house.is_told(&id, "while this machine slept").await?;
     house.look_at_the_clock(&id).await?;
@@ -155,7 +155,7 @@ async fn a_machine_that_wakes_up_gives_a_minute_before_anything_ends() -> Result
     house.look_at_the_clock(&id).await?;
     house.is_told(&id, "Its lease has ended").await?;
     // In the grace too: asleep is not a time in which somebody could have looked.
-    clock.sleep(8 * HOUR);
+    clock.suspend(8 * HOUR);
     house.look_at_the_clock(&id).await?;
     house.look_at_the_clock(&id).await?;
     assert_eq!(house.containers().await?.len(), 1);

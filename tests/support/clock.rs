@@ -26,12 +26,12 @@ impl TestClock {
 
     /// Time passes.
     pub fn pass(&self, time: Duration) {
-        self.sleep(time);
+        self.suspend(time);
         add(&self.awake, millis(time));
     }
 
     /// The machine sleeps for so long.
-    pub fn sleep(&self, time: Duration) {
+    pub fn suspend(&self, time: Duration) {
         add(&self.wall, millis(time));
         add(&self.steady, millis(time));
     }

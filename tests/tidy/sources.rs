@@ -7,12 +7,6 @@ use anyhow::Result;
 /// Lines of a file, beyond which it is split by responsibility.
 const LONGEST: usize = 500;
 
-/// Files that are longer, how long they may be, and why.
-const LONGER: &[(&str, usize, &str)] = &[
-    ("crates/engine/tests/preview.rs", 650, "tests of one subject, which share their programs"),
-    ("crates/cli/src/args.rs", 550, "every command's arguments, help and examples, and nothing else"),
-];
-
 #[test]
 fn every_file_says_what_it_is() -> Result<()> {
     let silent: Vec<String> = checkout::rust()?
@@ -27,10 +21,9 @@ fn every_file_says_what_it_is() -> Result<()> {
 fn files_have_a_readable_length() -> Result<()> {
     let mut long = Vec::new();
     for text in checkout::rust()? {
-        let most = LONGER.iter().find(|(path, ..)| *path == text.path).map_or(LONGEST, |(_, most, _)| *most);
         let lines = text.text.lines().count();
-        if lines > most {
-            long.push(format!("{}: {lines} lines, at most {most}", text.path));
+        if lines > LONGEST {
+            long.push(format!("{}: {lines} lines, at most {LONGEST}", text.path));
         }
     }
     none("a file is too long", &long)

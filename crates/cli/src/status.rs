@@ -2,7 +2,6 @@
 
 use crate::{
     args::One,
-    deploy,
     exit::{Code, Failure},
     list, out,
     session::Session,
@@ -95,7 +94,7 @@ fn words(workspace: &Workspace, usage: Option<Usage>) -> String {
             };
             let took = phase.elapsed_ms.map(text::elapsed).unwrap_or_default();
             let what = phase.command.as_deref().or(phase.detail.as_deref()).unwrap_or_default();
-            vec![sign, deploy::phase_word(phase.name).into(), took, paint.dim(&text::clean(what))]
+            vec![sign, phase.name.word().into(), took, paint.dim(&text::clean(what))]
         })
         .collect();
     if !phases.is_empty() {

@@ -100,21 +100,7 @@ impl Engine {
             health: slipway_wire::Health::default(),
             restart: request.restart.unwrap_or_default(),
         };
-        Ok(Record {
-            view,
-            container: None,
-            run_plan,
-            env: request.env.clone(),
-            uploaded: false,
-            app: None,
-            expired_at_ms: None,
-            limits: crate::docker::Changed::default(),
-            ran: false,
-            paused_from: None,
-            restarting: false,
-            check: None,
-            deleted_at_ms: None,
-        })
+        Ok(Record { run_plan, env: request.env.clone(), ..Record::new(view) })
     }
 }
 

@@ -10,7 +10,7 @@ use prometheus_client::{
         gauge::Gauge,
         histogram::{Histogram, exponential_buckets},
     },
-    registry::{Registry, Unit},
+    registry::{Metric, Registry, Unit},
 };
 use slipway_wire::{Code, EgressVerdict, PhaseName, Problem, WorkspaceState};
 use std::{
@@ -43,7 +43,6 @@ const STATES: [(WorkspaceState, &str); 7] = [
 
 /// All of them.
 pub(crate) struct Metrics {
-    registry: Mutex<Registry>,
     // States, set when somebody reads.
     workspaces: Family<One, Whole>,
     nearest_lease: Seconds,
@@ -62,110 +61,122 @@ pub(crate) struct Metrics {
     received: Counter,
     sent: Counter,
     claims: Family<One, Counter>,
+    registry: Mutex<Registry>,
+}
+
+/// Registers what it gives.
+fn add<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+/// The same, with what it is measured in, which ends its name.
+fn measured<M: Metric + Clone>(registry: &mut Registry, name: &str, unit: Unit, help: &str, metric: M) -> M {
+    registry.register_with_unit(name, help, unit, metric.clone());
+    metric
+}
+
+fn seconds() -> Histogram {
+    Histogram::new(exponential_buckets(0.01, 2.0, 15))
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("slipway");
-        let seconds = || Histogram::new(exponential_buckets(0.01, 2.0, 15));
-        let made = Self {
-            registry: Mutex::default(),
-            workspaces: Family::default(),
-            nearest_lease: Gauge::default(),
-            leases: Gauge::default(),
-            own_memory: Gauge::default(),
-            host_available: Gauge::default(),
-            pool: Gauge::default(),
-            reaper_lag: seconds(),
-            sweeps: Family::default(),
-            sweep_seconds: seconds(),
-            phases: Family::new_with_constructor(seconds),
-            problems: Family::default(),
-            gateway: Family::default(),
-            egress: Family::default(),
-            received: Counter::default(),
-            sent: Counter::default(),
-            claims: Family::default(),
-        };
-        registry.register("workspaces", "Workspaces by state", made.workspaces.clone());
-        registry.register("leases", "Workspaces whose lease has an end", made.leases.clone());
-        registry.register_with_unit(
-            "lease_remaining",
-            "Until the nearest end of a lease; negative when it is overdue, NaN when there is none",
-            Unit::Seconds,
-            made.nearest_lease.clone(),
-        );
-        registry.register_with_unit(
-            "reaper_lag",
-            "Between the end of a lease and the stop of its workspace",
-            Unit::Seconds,
-            made.reaper_lag.clone(),
-        );
-        registry.register(
-            "sweeps",
-            "Comparisons of what Docker holds with what is intended, by result",
-            made.sweeps.clone(),
-        );
-        registry.register_with_unit("sweep", "What one took", Unit::Seconds, made.sweep_seconds.clone());
-        registry.register_with_unit(
-            "deploy_phase",
-            "Phases of deploys by result",
-            Unit::Seconds,
-            made.phases.clone(),
-        );
-        registry.register(
-            "problems",
-            "Problems that commands and workspaces ended with, by code",
-            made.problems.clone(),
-        );
-        registry.register(
-            "gateway_requests",
-            "Requests to previews by class of answer",
-            made.gateway.clone(),
-        );
-        registry.register(
-            "egress_connections",
-            "Outgoing connections of workspaces by ruling",
-            made.egress.clone(),
-        );
-        registry.register_with_unit(
-            "workspace_received",
-            "Bytes that came into workspaces",
-            Unit::Bytes,
-            made.received.clone(),
-        );
-        registry.register_with_unit(
-            "workspace_sent",
-            "Bytes that went out of workspaces",
-            Unit::Bytes,
-            made.sent.clone(),
-        );
-        registry.register_with_unit(
-            "process_resident_memory",
-            "Memory of this process; 0 where it is not known",
-            Unit::Bytes,
-            made.own_memory.clone(),
-        );
-        registry.register_with_unit(
-            "host_memory_available",
-            "Memory of this machine for new programs; 0 where it is not known",
-            Unit::Bytes,
-            made.host_available.clone(),
-        );
-        registry.register("pool_members", "Containers that wait for a deploy", made.pool.clone());
-        registry.register(
-            "pool_claims",
-            "Deploys that found a warm container, and those that did not",
-            made.claims.clone(),
-        );
-        Self { registry: Mutex::new(registry), ..made }
+        let all = &mut registry;
+        Self {
+            workspaces: add(all, "workspaces", "Workspaces by state", Family::default()),
+            leases: add(all, "leases", "Workspaces whose lease has an end", Gauge::default()),
+            nearest_lease: measured(
+                all,
+                "lease_remaining",
+                Unit::Seconds,
+                "Until the nearest end of a lease; negative when it is overdue, NaN when there is none",
+                Gauge::default(),
+            ),
+            reaper_lag: measured(
+                all,
+                "reaper_lag",
+                Unit::Seconds,
+                "Between the end of a lease and the stop of its workspace",
+                seconds(),
+            ),
+            sweeps: add(
+                all,
+                "sweeps",
+                "Comparisons of what Docker holds with what is intended, by result",
+                Family::default(),
+            ),
+            sweep_seconds: measured(all, "sweep", Unit::Seconds, "What one took", seconds()),
+            phases: measured(
+                all,
+                "deploy_phase",
+                Unit::Seconds,
+                "Phases of deploys by result",
+                Family::new_with_constructor(seconds),
+            ),
+            problems: add(
+                all,
+                "problems",
+                "Problems that commands and workspaces ended with, by code",
+                Family::default(),
+            ),
+            gateway: add(
+                all,
+                "gateway_requests",
+                "Requests to previews by class of answer",
+                Family::default(),
+            ),
+            egress: add(
+                all,
+                "egress_connections",
+                "Outgoing connections of workspaces by ruling",
+                Family::default(),
+            ),
+            received: measured(
+                all,
+                "workspace_received",
+                Unit::Bytes,
+                "Bytes that came into workspaces",
+                Counter::default(),
+            ),
+            sent: measured(
+                all,
+                "workspace_sent",
+                Unit::Bytes,
+                "Bytes that went out of workspaces",
+                Counter::default(),
+            ),
+            own_memory: measured(
+                all,
+                "process_resident_memory",
+                Unit::Bytes,
+                "Memory of this process; 0 where it is not known",
+                Gauge::default(),
+            ),
+            host_available: measured(
+                all,
+                "host_memory_available",
+                Unit::Bytes,
+                "Memory of this machine for new programs; 0 where it is not known",
+                Gauge::default(),
+            ),
+            pool: add(all, "pool_members", "Containers that wait for a deploy", Gauge::default()),
+            claims: add(
+                all,
+                "pool_claims",
+                "Deploys that found a warm container, and those that did not",
+                Family::default(),
+            ),
+            registry: Mutex::new(registry),
+        }
     }
 }
 
 impl Metrics {
     /// A phase of a deploy is over: `done` or `failed`.
     pub(crate) fn phase(&self, name: PhaseName, done: bool, took: Duration) {
-        let labels = [("phase", phase_word(name)), ("result", if done { "done" } else { "failed" })];
+        let labels = [("phase", name.word()), ("result", if done { "done" } else { "failed" })];
         self.phases.get_or_create(&labels).observe(took.as_secs_f64());
     }
 
@@ -240,19 +251,6 @@ pub(crate) fn text(shared: &Shared) -> Result<String, Problem> {
     encode(&mut out, &registry)
         .map_err(|e| Problem::new(Code::Internal, format!("The metrics could not be written: {e}.")))?;
     Ok(out)
-}
-
-fn phase_word(name: PhaseName) -> &'static str {
-    match name {
-        PhaseName::Check => "check",
-        PhaseName::Image => "image",
-        PhaseName::Claim => "claim",
-        PhaseName::Upload => "upload",
-        PhaseName::Install => "install",
-        PhaseName::Build => "build",
-        PhaseName::Start => "start",
-        PhaseName::Ready => "ready",
-    }
 }
 
 /// As the wire spells it.

@@ -193,21 +193,7 @@ pub(crate) fn adopted(now_ms: u64, id: WorkspaceId, container: String) -> Record
         health: slipway_wire::Health::default(),
         restart: slipway_wire::RestartPolicy::default(),
     };
-    Record {
-        view,
-        container: Some(container),
-        run_plan: None,
-        env: std::collections::BTreeMap::new(),
-        uploaded: true,
-        app: None,
-        expired_at_ms: None,
-        limits: crate::docker::Changed::default(),
-        ran: false,
-        paused_from: None,
-        restarting: false,
-        check: None,
-        deleted_at_ms: None,
-    }
+    Record { container: Some(container), uploaded: true, ..Record::new(view) }
 }
 
 #[cfg(test)]

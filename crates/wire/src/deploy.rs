@@ -147,6 +147,21 @@ pub enum PhaseName {
 }
 
 impl PhaseName {
+    /// As the wire spells it: a word for people, scripts and metrics alike.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::Image => "image",
+            Self::Claim => "claim",
+            Self::Upload => "upload",
+            Self::Install => "install",
+            Self::Build => "build",
+            Self::Start => "start",
+            Self::Ready => "ready",
+        }
+    }
+
     /// Every phase, in order.
     pub const ALL: [Self; 8] = [
         Self::Check,
@@ -197,4 +212,19 @@ pub struct Phase {
     pub process: Option<ProcessId>,
     /// Why it failed.
     pub problem: Option<Problem>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phase_is_spelled_one_way() {
+        for phase in PhaseName::ALL {
+            assert_eq!(
+                serde_json::to_value(phase).ok().as_ref().and_then(|v| v.as_str()),
+                Some(phase.word())
+            );
+        }
+    }
 }

@@ -7,7 +7,7 @@ mod plan;
 mod show;
 
 pub(crate) use follow::{Ended, Follow};
-pub(crate) use show::{Human, Lines, Show, phase_word};
+pub(crate) use show::{Human, Lines, Show};
 
 use crate::{
     args::Deploy,

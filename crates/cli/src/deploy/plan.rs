@@ -37,7 +37,7 @@ fn words(found: &Inspection) -> String {
         said.push_str(&head);
         let _ = writeln!(said, "    {}\n    image {}", text::clean(&plan.why), text::clean(&plan.image));
         for step in &plan.steps {
-            let phase = super::show::phase_word(step.phase);
+            let phase = step.phase.word();
             let _ = writeln!(said, "    {phase:<8}{}", paint.cyan(&text::clean(&step.command)));
         }
         for fact in &plan.evidence {

@@ -22,20 +22,6 @@ pub(crate) trait Show: Send {
     fn done(&mut self);
 }
 
-/// A phase as a word.
-pub(crate) fn phase_word(phase: PhaseName) -> &'static str {
-    match phase {
-        PhaseName::Check => "check",
-        PhaseName::Image => "image",
-        PhaseName::Claim => "claim",
-        PhaseName::Upload => "upload",
-        PhaseName::Install => "install",
-        PhaseName::Build => "build",
-        PhaseName::Start => "start",
-        PhaseName::Ready => "ready",
-    }
-}
-
 fn what(phase: &Phase) -> String {
     text::clean(phase.detail.as_deref().or(phase.command.as_deref()).unwrap_or_default())
 }
@@ -90,14 +76,14 @@ impl Human {
         match &self.bars {
             Some(bars) => {
                 let bar = ProgressBar::new_spinner();
-                bar.set_prefix(format!("{:<8}", phase_word(phase.name)));
+                bar.set_prefix(format!("{:<8}", phase.name.word()));
                 // Drawn from the first tick on, so it must look right before it is added.
                 dress(&bar, phase);
                 let bar = bars.add(bar);
                 bar.enable_steady_tick(Duration::from_millis(120));
                 self.open.insert(phase.name, bar);
             }
-            None => out::note(format!("{:<8} {}", phase_word(phase.name), what(phase)).trim_end()),
+            None => out::note(format!("{:<8} {}", phase.name.word(), what(phase)).trim_end()),
         }
     }
 
@@ -116,7 +102,7 @@ impl Human {
         let sign = if phase.state == PhaseState::Failed { paint.red("✗") } else { paint.green("✓") };
         let what = what(phase);
         let what = if what.is_empty() { what } else { paint.dim(&what) };
-        self.say(format!("  {sign} {:<8} {took:>9}  {what}", phase_word(phase.name)).trim_end());
+        self.say(format!("  {sign} {:<8} {took:>9}  {what}", phase.name.word()).trim_end());
     }
 }
 

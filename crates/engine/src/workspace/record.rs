@@ -47,6 +47,25 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    /// Of a workspace that has only what skins see of it: no container, no plan, nothing of the user's own.
+    pub(crate) fn new(view: Workspace) -> Self {
+        Self {
+            view,
+            container: None,
+            run_plan: None,
+            env: BTreeMap::new(),
+            uploaded: false,
+            app: None,
+            expired_at_ms: None,
+            limits: Changed::default(),
+            ran: false,
+            paused_from: None,
+            restarting: false,
+            check: None,
+            deleted_at_ms: None,
+        }
+    }
+
     /// What to do when memory ran out.
     pub(crate) fn more_memory(&self) -> String {
         let limits = self.limits.in_force(self.view.preset);
