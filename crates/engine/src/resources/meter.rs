@@ -167,6 +167,11 @@ impl Meter {
         self.state().last.is_some_and(|last| now.duration_since(last.at) < CLOSEST)
     }
 
+    /// The CPU time the last reading told, microseconds, unless it is older than `age`.
+    pub(crate) fn cpu_us(&self, now: Instant, age: Duration) -> Option<u64> {
+        self.state().last.filter(|last| now.duration_since(last.at) <= age).map(|last| last.cpu_us)
+    }
+
     /// Takes a reading in.
     pub(super) fn put(&self, now: Instant, now_ms: u64, reply: UsageReply, free: Option<u64>) -> Found {
         let mut state = self.state();

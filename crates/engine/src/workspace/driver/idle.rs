@@ -48,7 +48,7 @@ impl Driver {
         }
         let minutes = self.shared.settings.get().idle_stop_min;
         tracing::info!(workspace = %self.record.view.id, minutes, "stopped for idleness");
-        let halted = self.halt().await;
+        let halted = self.halt(None).await;
         let mut said = message(
             Level::Warning,
             format!(

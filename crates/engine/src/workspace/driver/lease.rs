@@ -201,7 +201,7 @@ impl Driver {
             _ => false,
         };
         if self.record.container.is_some() && state != WorkspaceState::Stopped {
-            self.halt().await.unwrap_or_else(|problem| {
+            self.halt(None).await.unwrap_or_else(|problem| {
                 tracing::warn!(workspace = %self.record.view.id, %problem, "not stopped yet; it is tried again");
             });
         }
@@ -225,12 +225,13 @@ impl Driver {
         self.changed();
     }
 
-    /// Stops the container, whatever Docker says now: the intention is written first and kept to.
-    pub(super) async fn halt(&mut self) -> Result<(), Problem> {
+    /// Stops the container, whatever Docker says now: the intention, and why if it is a problem, is written first and
+    /// kept to.
+    pub(super) async fn halt(&mut self, why: Option<Problem>) -> Result<(), Problem> {
         self.ending = true;
         self.unlink();
         // The intention first: a crash from here on ends with a stopped workspace too.
-        self.rest(None);
+        self.rest(why);
         self.stop_owed = true;
         self.stop_now().await
     }

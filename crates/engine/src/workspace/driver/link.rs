@@ -31,6 +31,7 @@ impl Driver {
         let watched = vitals::Watched {
             link: link.clone(),
             view: self.view.subscribe(),
+            meter: shared.resources.meter(&id),
             path: self.record.run_plan.as_ref().and_then(|plan| plan.health_path.clone()),
             check: self.record.check.clone(),
             updates: self.updates(),

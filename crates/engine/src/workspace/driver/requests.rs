@@ -129,7 +129,7 @@ impl Driver {
         }
         // A person is told at once that it cannot be done now.
         self.shared.docker.current()?;
-        self.halt().await?;
+        self.halt(None).await?;
         self.say(message(Level::Info, "Stopped; its files are kept"));
         Ok(())
     }

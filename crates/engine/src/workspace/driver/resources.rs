@@ -75,15 +75,8 @@ impl Driver {
         ));
         self.end_job(told).await;
         if everything {
-            if let Some(container) = self.record.container.clone() {
-                let docker = self.shared.docker.current()?;
-                self.ending = true;
-                self.unlink();
-                self.say_problem(&problem);
-                self.rest(Some(problem));
-                docker.stop(&container, 3).await?;
-            }
-            return Ok(());
+            self.say_problem(&problem);
+            return self.halt(Some(problem)).await;
         }
         self.end_plan().await;
         self.failed(PhaseName::Start, problem);
