@@ -8,12 +8,12 @@ use slipway_wire::{
     Api, Code, DeployRequest, DirectoryListing, EgressEntry, EgressRule, EngineStatus, Event, EventBody,
     FileEntry, FileRef, FileText, Inspection, LeaseRequest, Level, Limits, LimitsRequest, Mkdir, Nothing,
     OpenProcess, PhaseName, PhaseState, PoolStatus, Problem, Process, ProcessRef, ProcessRole,
-    RedeployRequest, RemoveFile, RenameFile, Resize, RestartPolicyRequest, Settings, Signal, Source, Stats,
-    StatsRequest, Usage, Workspace, WorkspaceId, WorkspacePage, WorkspaceQuery, WorkspaceRef,
+    RedeployRequest, RemoveFile, RenameFile, Resize, RestartPolicyRequest, Settings, Signal, Snapshot,
+    SnapshotCreate, SnapshotEdit, SnapshotExport, SnapshotFile, SnapshotImport, SnapshotRef, SnapshotStart,
+    Source, Stats, StatsRequest, Usage, Workspace, WorkspaceId, WorkspacePage, WorkspaceQuery, WorkspaceRef,
     WorkspaceRename, WorkspaceState, WriteText,
 };
 use std::{
-    collections::BTreeMap,
     sync::{Arc, PoisonError},
     time::Instant,
 };
@@ -21,10 +21,12 @@ use std::{
 use crate::{
     agent_link::{AgentLink, agent_problem},
     attachment::agent_size,
-    deploy::{HEALTH_TAG, Intake, app_tag, exit_view, hang_up, inspect, plan_view, role_of},
+    deploy::{
+        HEALTH_TAG, Intake, app_tag, check_env, check_root, exit_view, hang_up, inspect, plan_view, role_of,
+    },
     docker::check_image_name,
     engine::Engine,
-    files, resources,
+    files, resources, snapshot,
     workspace::{Driver, Origin, Record, Request, lease, message, name, waiting},
 };
 
@@ -45,6 +47,17 @@ impl Engine {
         // Just after the start: an answer about Docker is a moment away.
         self.shared.docker.first_look().await;
         self.handle(id)?.ask(request).await
+    }
+
+    /// Says now what could only fail later: too many, no Docker, no room unless forced.
+    async fn room_for_one_more(&self, force: bool) -> Result<(), Problem> {
+        if self.shared.registry.all().len() >= MOST_WORKSPACES {
+            let text = format!("There are {MOST_WORKSPACES} workspaces already.");
+            return Err(Problem::new(Code::Limit, text).hint("Delete some first."));
+        }
+        self.shared.docker.first_look().await;
+        let docker = self.shared.docker.current()?;
+        if force { Ok(()) } else { resources::room_for_one_more(&self.shared, &docker).await }
     }
 
     fn link(&self, id: &WorkspaceId) -> Result<AgentLink, Problem> {
@@ -99,6 +112,7 @@ impl Engine {
             network: request.network.unwrap_or(settings.network),
             health: slipway_wire::Health::default(),
             restart: request.restart.unwrap_or_default(),
+            snapshot: None,
         };
         Ok(Record { run_plan, env: request.env.clone(), ..Record::new(view) })
     }
@@ -116,51 +130,6 @@ fn choose_plan(intake: &Intake, wanted: Option<&str>) -> Result<Option<slipway_i
         };
         Problem::new(Code::NotFound, format!("This project has no plan {wanted:?}.")).hint(hint)
     })
-}
-
-fn check_env(env: &BTreeMap<String, String>) -> Result<(), Problem> {
-    let size: usize = env.iter().map(|(name, value)| name.len() + value.len()).sum();
-    if env.len() > 500 || size > 128 * 1024 {
-        return Err(Problem::new(Code::Limit, "The environment has more than 500 variables or 128 kB."));
-    }
-    for (name, value) in env {
-        let legal = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.' || c == '-';
-        if name.is_empty()
-            || name.starts_with(|c: char| c.is_ascii_digit())
-            || !name.chars().all(legal)
-            || value.contains('\0')
-        {
-            return Err(Problem::new(
-                Code::Invalid,
-                format!("{name:?} is not a variable's name, or its value holds a zero byte."),
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// Folders a project may not lie in: the system, or the agent, needs them as they are.
-const SYSTEM: [&str; 10] =
-    ["/.slipway", "/proc", "/sys", "/dev", "/etc", "/bin", "/sbin", "/lib", "/lib64", "/usr"];
-
-fn check_root(root: Option<&str>) -> Result<String, Problem> {
-    let Some(root) = root else { return Ok(slipway_agent_api::WORKSPACE.to_owned()) };
-    let clean = root.trim_end_matches('/');
-    let wrong = |why: &str| {
-        Err(Problem::new(Code::Invalid, format!("{root:?} cannot be the project's folder: {why}.")))
-    };
-    if !clean.starts_with('/') || clean.len() > 200 {
-        return wrong("it must be an absolute path below /");
-    }
-    if clean.split('/').skip(1).any(|part| part.is_empty() || part == "." || part == "..")
-        || clean.chars().any(char::is_control)
-    {
-        return wrong("it holds an empty, `.` or `..` part");
-    }
-    if SYSTEM.iter().any(|taken| clean == *taken || clean.starts_with(&format!("{taken}/"))) {
-        return wrong("the system needs that folder");
-    }
-    Ok(clean.to_owned())
 }
 
 fn process_view(id: &WorkspaceId, process: &AgentProcess) -> Option<Process> {
@@ -234,19 +203,7 @@ impl Api for Engine {
         if let Some(id) = &request.replace {
             return self.ask(id, Request::Replace(intake)).await;
         }
-        if self.shared.registry.all().len() >= MOST_WORKSPACES {
-            return Err(Problem::new(
-                Code::Limit,
-                format!("There are {MOST_WORKSPACES} workspaces already."),
-            )
-            .hint("Delete some first."));
-        }
-        // Said now rather than by a workspace that can only fail.
-        self.shared.docker.first_look().await;
-        let docker = self.shared.docker.current()?;
-        if !request.force {
-            resources::room_for_one_more(&self.shared, &docker).await?;
-        }
+        self.room_for_one_more(request.force).await?;
         let record = self.new_record(&request, &intake, began)?;
         let view = record.view.clone();
         self.shared.metrics.phase(PhaseName::Check, true, began.elapsed());
@@ -453,6 +410,47 @@ impl Api for Engine {
 
     async fn file_mkdir(&self, request: Mkdir) -> Result<Nothing, Problem> {
         files::mkdir(self.link(&request.id)?.client, &request.path).await?;
+        Ok(Nothing {})
+    }
+
+    async fn snapshot_create(&self, request: SnapshotCreate) -> Result<Snapshot, Problem> {
+        let handle = self.handle(&request.workspace)?;
+        snapshot::create(&self.shared, &handle, request).await
+    }
+
+    async fn snapshot_list(&self, _: Nothing) -> Result<Vec<Snapshot>, Problem> {
+        snapshot::list(&self.shared)
+    }
+
+    async fn snapshot_status(&self, request: SnapshotRef) -> Result<Snapshot, Problem> {
+        snapshot::status(&self.shared, &request.id)
+    }
+
+    async fn snapshot_edit(&self, request: SnapshotEdit) -> Result<Snapshot, Problem> {
+        snapshot::edit(&self.shared, &request)
+    }
+
+    async fn snapshot_start(&self, request: SnapshotStart) -> Result<Workspace, Problem> {
+        let began = Instant::now();
+        self.room_for_one_more(request.force).await?;
+        snapshot::begin(&self.shared, &request, began)
+    }
+
+    async fn snapshot_export(&self, request: SnapshotExport) -> Result<SnapshotFile, Problem> {
+        snapshot::export(&self.shared, request).await
+    }
+
+    async fn snapshot_import(&self, request: SnapshotImport) -> Result<Snapshot, Problem> {
+        snapshot::import(&self.shared, request).await
+    }
+
+    async fn snapshot_cancel(&self, request: SnapshotRef) -> Result<Nothing, Problem> {
+        self.shared.snapshots.cancel(&request.id)?;
+        Ok(Nothing {})
+    }
+
+    async fn snapshot_remove(&self, request: SnapshotRef) -> Result<Nothing, Problem> {
+        snapshot::remove(&self.shared, &request.id).await?;
         Ok(Nothing {})
     }
 

@@ -75,6 +75,7 @@ impl Engine {
             tracker,
             cancel,
             resources: crate::resources::Resources::default(),
+            snapshots: crate::snapshot::Snapshots::default(),
             metrics: crate::metrics::Metrics::default(),
             egress: Mutex::new(BTreeMap::new()),
             config,

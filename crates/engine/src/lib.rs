@@ -22,6 +22,7 @@ mod resources;
 mod routes;
 mod settings;
 mod shared;
+mod snapshot;
 mod store;
 mod sweep;
 mod traffic;

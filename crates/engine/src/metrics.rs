@@ -50,6 +50,7 @@ pub(crate) struct Metrics {
     own_memory: Whole,
     host_available: Whole,
     pool: Whole,
+    snapshots: Whole,
     // Events.
     reaper_lag: Histogram,
     sweeps: Family<One, Counter>,
@@ -162,6 +163,7 @@ impl Default for Metrics {
                 Gauge::default(),
             ),
             pool: add(all, "pool_members", "Containers that wait for a deploy", Gauge::default()),
+            snapshots: add(all, "snapshots", "Snapshots that are kept", Gauge::default()),
             claims: add(
                 all,
                 "pool_claims",
@@ -243,6 +245,7 @@ pub(crate) fn text(shared: &Shared) -> Result<String, Problem> {
     metrics.own_memory.set(host.own_memory().unwrap_or(0).cast_signed());
     metrics.host_available.set(host.memory().map_or(0, |memory| memory.available).cast_signed());
     metrics.pool.set(crate::pool::waiting(shared) as i64);
+    metrics.snapshots.set(shared.store.snapshot_count()?.cast_signed());
     let (received, sent) = shared.resources.traffic();
     metrics.received.inner().store(received, Ordering::Relaxed);
     metrics.sent.inner().store(sent, Ordering::Relaxed);

@@ -18,6 +18,7 @@ use crate::{
     preview::Gateway,
     resources::Resources,
     settings::SettingsFile,
+    snapshot::Snapshots,
     store::Store,
     workspace::{Handle, message, sentence},
 };
@@ -44,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) tracker: TaskTracker,
     pub(crate) cancel: CancellationToken,
     pub(crate) resources: Resources,
+    pub(crate) snapshots: Snapshots,
     pub(crate) metrics: Metrics,
     pub(crate) egress: Mutex<BTreeMap<WorkspaceId, VecDeque<EgressEntry>>>,
 }

@@ -124,6 +124,7 @@ async fn sweep(
     if let Some(problem) = failed {
         return Err(problem);
     }
+    crate::snapshot::reconcile(shared, docker).await?;
     let removed = docker.sweep_prepared(&shared.agents).await?;
     if removed > 0 {
         tracing::info!(removed, "removed prepared images that were out of date");
@@ -192,6 +193,7 @@ pub(crate) fn adopted(now_ms: u64, id: WorkspaceId, container: String) -> Record
         network: NetworkProfile::default(),
         health: slipway_wire::Health::default(),
         restart: slipway_wire::RestartPolicy::default(),
+        snapshot: None,
     };
     Record { container: Some(container), uploaded: true, ..Record::new(view) }
 }

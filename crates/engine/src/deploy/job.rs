@@ -20,6 +20,7 @@ use crate::{
     docker::{Changed, ContainerSpec, Docker, Labels, Prepared},
     pool::{Key, Kind},
     shared::Shared,
+    snapshot,
     workspace::{PhaseChange, Record, Update, Updates, bytes, message, sentence, took},
 };
 
@@ -129,6 +130,12 @@ impl Job {
 
     async fn image(&self) -> Result<Prepared, Failed> {
         let phase = PhaseName::Image;
+        if let Some(id) = &self.record.view.snapshot {
+            self.begin(phase, Some("Looking for the snapshot".to_owned()), None).await;
+            let (prepared, detail) = at(phase, snapshot::image(&self.shared, id).await)?;
+            self.done(phase, detail).await;
+            return Ok(prepared);
+        }
         let name = self.record.view.image.clone();
         self.begin(phase, Some(format!("Looking for {name}")), None).await;
         let docker = at(phase, self.docker())?;
@@ -160,7 +167,11 @@ impl Job {
         let view = &self.record.view;
         let kind = Kind { image: view.image.clone(), preset: view.preset, network: view.network };
         let key = Key::new(kind, image);
-        let warm = at(phase, self.shared.pool.claim(&self.shared, &key, &view.root, &view.id).await)?;
+        let warm = if view.snapshot.is_some() {
+            None
+        } else {
+            at(phase, self.shared.pool.claim(&self.shared, &key, &view.root, &view.id).await)?
+        };
         if let Some((container, link)) = warm {
             self.updates.tell(Update::Container(container.clone())).await;
             self.record.container = Some(container);
@@ -180,6 +191,7 @@ impl Job {
             network: view.network,
             root: view.root.clone(),
             certificates: image.certificates,
+            snapshot: view.snapshot.is_some(),
         };
         if self.cancel.is_cancelled() {
             return Err((phase, cancelled()));

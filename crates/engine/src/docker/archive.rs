@@ -1,7 +1,7 @@
 //! Tar archives that are put into containers which never ran: what they need before they start.
 
 use bollard::{body_full, query_parameters::UploadToContainerOptions};
-use slipway_agent_api::{UID, WORKSPACE};
+use slipway_agent_api::UID;
 use slipway_wire::{Code, Problem};
 use std::{io, path::Path};
 
@@ -13,19 +13,24 @@ const HOSTS: &str = "127.0.0.1\tlocalhost slipway\n::1\tlocalhost ip6-localhost 
 impl Docker {
     /// Puts into a container that was not started yet what no image can bring: its project's folder, owned by the
     /// workspace's user, and, where Docker makes no network and so writes none, `/etc/hosts` (it empties an image's).
-    pub(super) async fn furnish(&self, container: &str, root: &str, hosts: bool) -> Result<(), Problem> {
+    pub(super) async fn furnish(
+        &self,
+        container: &str,
+        folder: Option<&str>,
+        hosts: bool,
+    ) -> Result<(), Problem> {
         let packed = (|| {
             let mut tar = tar::Builder::new(Vec::new());
             if hosts {
                 owned(&mut tar, "/etc/hosts", tar::EntryType::Regular, 0o644, 0, HOSTS.as_bytes())?;
             }
-            if root != WORKSPACE {
-                directory(&mut tar, root, 0o755)?;
+            if let Some(folder) = folder {
+                directory(&mut tar, folder, 0o755)?;
             }
             tar.into_inner()
         })();
         let packed: Vec<u8> = packed.map_err(|e: io::Error| {
-            Problem::new(Code::Internal, format!("{root} could not be made: {e}."))
+            Problem::new(Code::Internal, format!("The project's folder could not be made: {e}."))
         })?;
         let options = UploadToContainerOptions {
             path: "/".to_owned(),
@@ -35,7 +40,7 @@ impl Docker {
         self.api
             .upload_to_container(container, Some(options), body_full(packed.into()))
             .await
-            .map_err(|e| problem(&format!("making {root}"), &e))
+            .map_err(|e| problem("making the project's folder", &e))
     }
 }
 

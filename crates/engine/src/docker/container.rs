@@ -23,8 +23,8 @@ use super::{
 };
 
 pub(super) const INSTANCE: &str = "slipway.instance";
-const WORKSPACE: &str = "slipway.workspace";
-const ROLE: &str = "slipway.role";
+pub(super) const WORKSPACE: &str = "slipway.workspace";
+pub(super) const ROLE: &str = "slipway.role";
 
 /// Who an object belongs to. Immutable in Docker, so only what never changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +63,8 @@ pub(crate) struct ContainerSpec {
     pub(crate) root: String,
     /// The prepared image holds the host's certificates.
     pub(crate) certificates: bool,
+    /// The image is a snapshot: the project's folder is in it, and perhaps the environment of a strict container.
+    pub(crate) snapshot: bool,
 }
 
 /// Whether a container runs, and how it ended if not.
@@ -108,12 +110,15 @@ fn environment(spec: &ContainerSpec) -> Vec<String> {
             env.insert((*name).to_owned(), value.to_owned());
         }
     };
-    if spec.network == NetworkProfile::Strict {
-        let proxy = format!("http://127.0.0.1:{EGRESS_PORT}");
+    let strict = spec.network == NetworkProfile::Strict;
+    if strict || spec.snapshot {
+        // An image keeps the variables of the container it was made of; they can only be emptied.
+        let when = |value: &str| if strict { value.to_owned() } else { String::new() };
+        let proxy = when(&format!("http://127.0.0.1:{EGRESS_PORT}"));
         set(&["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "npm_config_proxy"], &proxy);
         set(&["npm_config_https_proxy", "ALL_PROXY", "all_proxy", "CARGO_HTTP_PROXY", "PIP_PROXY"], &proxy);
-        set(&["NO_PROXY", "no_proxy", "npm_config_noproxy"], "localhost,127.0.0.1,::1,.localhost");
-        set(&["NODE_USE_ENV_PROXY", "GLOBAL_AGENT_FORCE_GLOBAL_AGENT"], "1");
+        set(&["NO_PROXY", "no_proxy", "npm_config_noproxy"], &when("localhost,127.0.0.1,::1,.localhost"));
+        set(&["NODE_USE_ENV_PROXY", "GLOBAL_AGENT_FORCE_GLOBAL_AGENT"], &when("1"));
     }
     if spec.certificates {
         set(&["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"], CERTIFICATES_PATH);
@@ -202,8 +207,9 @@ impl Docker {
             .await
             .map_err(|e| problem("making the container", &e))?;
         let strict = spec.network == NetworkProfile::Strict;
-        if (strict || spec.root != slipway_agent_api::WORKSPACE)
-            && let Err(problem) = self.furnish(&made.id, &spec.root, strict).await
+        let folder = (spec.root != slipway_agent_api::WORKSPACE && !spec.snapshot).then_some(&*spec.root);
+        if (strict || folder.is_some())
+            && let Err(problem) = self.furnish(&made.id, folder, strict).await
         {
             self.remove(&made.id).await?;
             return Err(problem);

@@ -53,6 +53,15 @@ impl Changed {
         Ok(changed)
     }
 
+    /// Within the bounds, wherever it comes from.
+    pub(crate) fn checked(self) -> Result<Self, Problem> {
+        let millis = (LEAST_CPUS * 1000.0) as u64..=(MOST_CPUS * 1000.0) as u64;
+        let within = self.memory_mb.is_none_or(|mb| MEMORY_MB.contains(&mb))
+            && self.cpu_millis.is_none_or(|cpu| millis.contains(&cpu))
+            && self.pids.is_none_or(|pids| PIDS.contains(&pids));
+        if within { Ok(self) } else { Err(Problem::new(Code::Invalid, "The limits are out of bounds.")) }
+    }
+
     /// What is in force, on top of a preset.
     pub(crate) fn in_force(self, preset: Preset) -> Limits {
         let shape = shape(preset);

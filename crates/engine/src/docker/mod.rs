@@ -10,12 +10,14 @@ mod limits;
 mod locate;
 mod pause;
 mod prepared;
+mod snapshot;
 
 pub(crate) use container::{Condition, ContainerSpec, FoundContainer, Labels, check_image_name};
 pub(crate) use exec::Duplex;
 pub(crate) use limits::Changed;
 pub(crate) use locate::locate;
 pub(crate) use prepared::{Agents, Prepared};
+pub(crate) use snapshot::SnapshotMark;
 
 use bollard::errors::Error;
 use slipway_wire::{Code, Problem};

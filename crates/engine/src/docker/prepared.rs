@@ -28,12 +28,14 @@ use super::{
 use crate::config::AgentBinary;
 
 /// Raised when what is put into a prepared image changes otherwise than by agent or certificates.
-const RECIPE: u32 = 3;
+const RECIPE: u32 = 4;
 /// `/etc/passwd` and `/etc/group` beyond this are left alone.
 const MOST_TEXT: usize = 256 * 1024;
 
-const BASE: &str = "slipway.base";
-const DIGEST: &str = "slipway.prepared";
+pub(super) const BASE: &str = "slipway.base";
+pub(super) const DIGEST: &str = "slipway.prepared";
+/// What was put in, whatever the base: a snapshot inherits it, and is as good as prepared while it is the same.
+pub(super) const AGENT: &str = "slipway.agent";
 
 /// What goes into prepared images; the same for all of an engine's life.
 pub(crate) struct Agents {
@@ -104,10 +106,24 @@ impl Agents {
     }
 
     fn digest(&self, base: &BaseImage, certificates: bool) -> Result<String, Problem> {
+        self.digest_of(base.id.as_bytes(), &base.arch, certificates)
+    }
+
+    /// Says which agent and certificates are put into images of this processor.
+    pub(crate) fn mark(&self, arch: &str, certificates: bool) -> Result<String, Problem> {
+        self.digest_of(&[], arch, certificates)
+    }
+
+    /// Whether certificates are put into images, as the setting `trust` says it.
+    pub(crate) fn certificates(&self, trust: bool) -> bool {
+        trust && self.certificates.is_some()
+    }
+
+    fn digest_of(&self, base: &[u8], arch: &str, certificates: bool) -> Result<String, Problem> {
         let mut hash = Sha256::new();
         hash.update(RECIPE.to_le_bytes());
-        hash.update(base.id.as_bytes());
-        hash.update(self.agent_for(&base.arch)?.sha256());
+        hash.update(base);
+        hash.update(self.agent_for(arch)?.sha256());
         if let Some(certificates) = self.certificates.as_ref().filter(|_| certificates) {
             hash.update(certificates.sha256());
         }
@@ -129,7 +145,7 @@ impl Docker {
         base: &BaseImage,
         trust: bool,
     ) -> Result<Prepared, Problem> {
-        let certificates = trust && agents.certificates.is_some();
+        let certificates = agents.certificates(trust);
         let digest = agents.digest(base, certificates)?;
         let reference = format!("{}:{digest}", repository(name));
         let _one_at_a_time = agents.making.lock().await;
@@ -180,6 +196,7 @@ impl Docker {
     ) -> Result<String, Problem> {
         let passwd = self.read_text(container, "/etc/passwd").await?;
         let group = self.read_text(container, "/etc/group").await?;
+        let mark = agents.mark(&base.arch, certificates)?;
         let certificates = agents.certificates.as_ref().filter(|_| certificates).map(|c| c.bytes.as_ref());
         let tar =
             archive(&agents.agent_for(&base.arch)?.bytes, certificates, passwd.as_deref(), group.as_deref())
@@ -202,6 +219,7 @@ impl Docker {
                 (super::container::INSTANCE.to_owned(), agents.instance.clone()),
                 (BASE.to_owned(), name.to_owned()),
                 (DIGEST.to_owned(), digest.to_owned()),
+                (AGENT.to_owned(), mark),
                 ("slipway.role".to_owned(), "image".to_owned()),
             ])),
             ..Default::default()

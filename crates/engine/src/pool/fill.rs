@@ -173,6 +173,7 @@ async fn start(
         network: key.kind.network,
         root: slipway_agent_api::WORKSPACE.to_owned(),
         certificates: key.certificates,
+        snapshot: false,
     };
     let container = docker.create(&spec).await?;
     match AgentLink::start(docker, &container).await {

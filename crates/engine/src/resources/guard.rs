@@ -35,9 +35,38 @@ pub(super) fn check(memory: Option<HostMemory>, free_disk: Option<u64>) -> Resul
     Ok(())
 }
 
+/// Refuses what would leave too little disk. What is not known does not refuse.
+pub(super) fn check_disk(free_disk: Option<u64>, wanted: u64, command: &str) -> Result<(), Problem> {
+    let Some(free) = free_disk.filter(|free| *free < LEAST_DISK.saturating_add(wanted)) else {
+        return Ok(());
+    };
+    let text = format!(
+        "The Docker engine's disk has {} left; {} must stay free, and this needs {} more.",
+        bytes(free),
+        bytes(LEAST_DISK),
+        bytes(wanted),
+    );
+    let hint = format!(
+        "Free some space (`docker system df` shows what uses it, `slipway rm` and `slipway snapshot rm` remove \
+         Slipway's own), or go on all the same with `{command} --force`."
+    );
+    Err(Problem::new(Code::DiskFull, text).hint(hint))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_would_fill_the_disk_is_refused() {
+        assert!(check_disk(None, u64::MAX, "x").is_ok());
+        assert!(check_disk(Some(3_000_000_000), 1_000_000_000, "x").is_ok());
+        let refused = check_disk(Some(3_000_000_000), 1_000_000_001, "slipway x").unwrap_err();
+        assert_eq!(refused.code, Code::DiskFull);
+        assert!(refused.hint.unwrap().contains("slipway x --force"));
+        assert!(check_disk(Some(u64::MAX), u64::MAX, "x").is_ok());
+        assert!(check_disk(Some(0), 0, "x").is_err());
+    }
 
     #[test]
     fn a_machine_without_room_refuses_and_says_the_figures() {

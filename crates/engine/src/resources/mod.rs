@@ -111,6 +111,16 @@ async fn free_disk(host: &dyn Host, docker: &Docker) -> Option<u64> {
     host.free_disk(docker.root_dir().await?)
 }
 
+/// Refuses when the Docker engine's disk has no room for `bytes` more. `command` is what a person would force.
+pub(crate) async fn room_to_keep(
+    shared: &Shared,
+    docker: &Docker,
+    bytes: u64,
+    command: &str,
+) -> Result<(), Problem> {
+    guard::check_disk(free_disk(shared.config.host.as_ref(), docker).await, bytes, command)
+}
+
 /// Refuses when this machine has no room for one more workspace.
 pub(crate) async fn room_for_one_more(shared: &Shared, docker: &Docker) -> Result<(), Problem> {
     let host = shared.config.host.as_ref();

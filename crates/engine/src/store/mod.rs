@@ -3,6 +3,7 @@
 
 mod listing;
 mod schema;
+mod snapshots;
 mod usage;
 
 use rusqlite::{Connection, OptionalExtension, params};
@@ -81,6 +82,7 @@ impl Store {
         // Claims that a crash cut short: the sweep finds their containers.
         connection.execute("DELETE FROM pool WHERE claimed_by IS NOT NULL", [])?;
         connection.execute_batch(usage::SCHEMA)?;
+        connection.execute_batch(snapshots::SCHEMA)?;
         Ok(Self { connection: Mutex::new(connection) })
     }
 

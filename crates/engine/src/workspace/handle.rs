@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Activity;
-use crate::{agent_link::AgentLink, deploy::Intake};
+use crate::{agent_link::AgentLink, deploy::Intake, snapshot};
 
 /// What can be asked of a driver.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub(crate) enum Request {
         command: Option<String>,
     },
     Replace(Arc<Intake>),
+    /// Take a snapshot of its files.
+    Snapshot(snapshot::Order),
     /// Change what it may use; what it then may use goes to the sender.
     Limits(LimitsRequest, oneshot::Sender<Limits>),
     /// It has written all it may: `written` of `limit` bytes. With `everything` the container is stopped too.

@@ -10,6 +10,7 @@ mod pause;
 mod reconcile;
 mod requests;
 mod resources;
+mod snapshot;
 
 use slipway_wire::{EventBody, Level, Message, Phase, PhaseName, PhaseState, Problem, Process, Workspace};
 use std::{sync::Arc, time::Instant};
@@ -31,6 +32,8 @@ use crate::{agent_link::AgentLink, backoff::Backoff, deploy::Intake, shared::Sha
 pub(crate) enum Origin {
     /// A new deploy.
     Deploy { intake: Arc<Intake>, began: Instant },
+    /// A new one whose files are in a snapshot.
+    Snapshot { began: Instant },
     /// Found in the store at start-up.
     Found,
 }
@@ -113,7 +116,7 @@ impl Driver {
             program: None,
             ending: false,
             link_lost: false,
-            looked: matches!(origin, Origin::Deploy { .. }),
+            looked: !matches!(origin, Origin::Found),
             unsaved: false,
             timeline: Timeline::begin(clock.as_ref()),
             activity,
@@ -143,6 +146,11 @@ impl Driver {
                 self.began = began;
                 self.publish();
                 self.deploy(PhaseName::Image, Some(intake));
+            }
+            Origin::Snapshot { began } => {
+                self.began = began;
+                self.publish();
+                self.deploy(PhaseName::Start, None);
             }
             Origin::Found => self.adopt().await,
         }

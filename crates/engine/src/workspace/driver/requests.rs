@@ -71,6 +71,7 @@ impl Driver {
                 self.end_job(told).await;
                 self.replace(intake).await
             }
+            Request::Snapshot(order) => Box::pin(self.snapshot(order)).await,
             Request::Remove => {
                 self.end_job(told).await;
                 self.remove().await

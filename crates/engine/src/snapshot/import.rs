@@ -1,0 +1,394 @@
+//! Reading a snapshot from a file. All of it is checked before the Docker engine gets any of it; then the engine gets an
+//! archive of our own making, with the file's layers and nothing else of the file.
+
+use flate2::bufread::GzDecoder;
+use slipway_wire::{Code, Problem, Snapshot, SnapshotImport, SnapshotProgress, SnapshotWork};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
+    io::{self, BufReader, Read, Seek, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Busy, SnapshotRecord, Stand, cancelled,
+    file::{
+        Config, Digesting, MANIFEST, MOST_BYTES, MOST_KEPT, MOST_PARTS, MOST_TEXT, Manifest, PARTS, Parts,
+        SUMS, Sum, Sums, append, damaged, is_part, not_ours,
+    },
+    finish, free_id, free_name, mark,
+    pipe::{StreamWriter, stream},
+    seed, undo,
+};
+use crate::{docker::Docker, resources, shared::Shared};
+
+/// Imports a snapshot. When the asker goes away it is called off, and nothing is left.
+pub(crate) async fn import(shared: &Arc<Shared>, request: SnapshotImport) -> Result<Snapshot, Problem> {
+    shared.docker.first_look().await;
+    let docker = shared.docker.current()?;
+    super::room_for_another(shared)?;
+    let wanted = request.name.as_deref().map(seed::check_name).transpose()?;
+    let path = PathBuf::from(&request.path);
+    let (file, manifest) = blocking(move || open(&path)).await?;
+    let name = free_name(shared, wanted.as_deref().unwrap_or(&manifest.snapshot.name))?;
+    let id = free_id(shared, &name)?;
+    let mut record = SnapshotRecord {
+        id: id.clone(),
+        stand: Stand::Making,
+        seed: manifest.snapshot,
+        bytes: 0,
+        env: BTreeMap::new(),
+        check: None,
+    };
+    record.seed.name = name;
+    let progress =
+        SnapshotProgress { work: SnapshotWork::Check, done: 0, total: None, path: Some(request.path) };
+    let busy = Arc::new(Busy::begin(shared, &id, Some(progress.clone()))?);
+    let _called_off_with_the_asker = busy.cancel.clone().drop_guard();
+    if !shared.store.snapshot_add(&record)? {
+        return Err(super::taken(&record.seed.name));
+    }
+    busy.publish();
+    // A task of its own: what was begun is taken back also when the asker is gone.
+    let job = Job { shared: shared.clone(), docker, busy, progress, force: request.force };
+    let done = shared.tracker.spawn(job.run(file, record));
+    done.await.map_err(|e| Problem::new(Code::Internal, format!("The import broke: {e}.")))??;
+    super::status(shared, &id)
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|e| Problem::new(Code::Internal, format!("The import broke: {e}.")))?
+}
+
+struct Job {
+    shared: Arc<Shared>,
+    docker: Docker,
+    busy: Arc<Busy>,
+    progress: SnapshotProgress,
+    force: bool,
+}
+
+impl Job {
+    async fn run(self, file: File, record: SnapshotRecord) -> Result<(), Problem> {
+        let (shared, docker) = (self.shared.clone(), self.docker.clone());
+        let given = self.give(file, &record).await;
+        let whole = if self.busy.cancel.is_cancelled() { Err(cancelled()) } else { given };
+        if let Err(problem) = whole {
+            undo(&shared, &docker, record).await;
+            return Err(problem);
+        }
+        finish(&shared, &docker, record).await
+    }
+
+    /// Tells how far a step is, from a thread; an error when it was called off.
+    fn teller(&self, work: SnapshotWork, total: u64) -> impl FnMut(u64) -> io::Result<()> + Send + use<> {
+        let (busy, progress) = (self.busy.clone(), self.progress.clone());
+        move |done| {
+            busy.tell(SnapshotProgress { work, done, total: Some(total), ..progress.clone() });
+            called_off(&busy.cancel)
+        }
+    }
+
+    async fn give(&self, file: File, record: &SnapshotRecord) -> Result<(), Problem> {
+        let size = file.metadata().map_or(0, |meta| meta.len());
+        let tell = self.teller(SnapshotWork::Check, size);
+        let (file, checked) = blocking(move || check(file, tell)).await?;
+        // Said now rather than by an image that no agent of ours can be put into.
+        self.shared.agents.mark(&checked.config.architecture, false)?;
+        if !self.force {
+            let doing = "slipway snapshot import";
+            resources::room_to_keep(&self.shared, &self.docker, checked.layer_bytes(), doing).await?;
+        }
+        let mark = mark(&self.shared, &record.id);
+        let config = checked.config.ours(&mark.labels(&record.seed.to_text()?), &record.seed.root);
+        let reference = mark.reference();
+        let tell = self.teller(SnapshotWork::Import, checked.layer_bytes());
+        let (out, pieces) = stream();
+        let fed = tokio::task::spawn_blocking(move || feed(file, &checked, &config, &reference, out, tell));
+        let loaded = self.docker.load(ReceiverStream::new(pieces)).await;
+        let fed = fed.await.map_err(|e| Problem::new(Code::Internal, format!("The import broke: {e}.")))?;
+        // Ours is why it broke off; Docker's is that it did.
+        match (fed, loaded) {
+            (Err(Fed::Ours(problem)), _) | (_, Err(problem)) => Err(problem),
+            (Err(Fed::Docker), Ok(())) => {
+                Err(Problem::new(Code::Internal, "Docker did not read all of the image."))
+            }
+            (Ok(()), Ok(())) => Ok(()),
+        }
+    }
+}
+
+fn called_off(cancel: &CancellationToken) -> io::Result<()> {
+    if cancel.is_cancelled() { Err(io::Error::other(cancelled())) } else { Ok(()) }
+}
+
+/// Opens the file and reads its first entry: what is not ours is refused before anything is begun.
+fn open(path: &Path) -> Result<(File, Manifest), Problem> {
+    let unreadable = |e: io::Error| {
+        let code = if e.kind() == io::ErrorKind::NotFound { Code::NotFound } else { Code::Refused };
+        Problem::new(code, format!("{} cannot be read.", path.display()))
+            .hint("Check the path and that you may read it.")
+            .detail(e.to_string())
+    };
+    if !path.is_absolute() {
+        return Err(Problem::new(Code::Invalid, format!("{} is not an absolute path.", path.display())));
+    }
+    // Before it is opened: opening a pipe would wait for somebody to write.
+    if !path.metadata().map_err(unreadable)?.is_file() {
+        return Err(not_ours());
+    }
+    let mut file = File::open(path).map_err(unreadable)?;
+    let mut tar = tar::Archive::new(GzDecoder::new(BufReader::new(&file)));
+    let first = tar.entries().ok().and_then(|entries| entries.raw(true).next());
+    let Some(Ok(mut entry)) = first else { return Err(not_ours()) };
+    if name_of(&entry) != Some(MANIFEST) || !entry.header().entry_type().is_file() {
+        return Err(not_ours());
+    }
+    let text = text_of(&mut entry).map_err(|_| not_ours())?;
+    let manifest = Manifest::read(&text)?;
+    drop(entry);
+    drop(tar);
+    file.rewind().map_err(unreadable)?;
+    Ok((file, manifest))
+}
+
+/// The name as the header has it: names of other kinds are none of ours.
+fn name_of<R: Read>(entry: &tar::Entry<'_, R>) -> Option<&'static str> {
+    // Borrowed from the header, which the entry lends: compared here, so that nothing foreign gets further.
+    let name = entry.path_bytes();
+    [MANIFEST, PARTS, SUMS].into_iter().find(|known| known.as_bytes() == &*name)
+}
+
+fn text_of(entry: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    entry.take(MOST_TEXT + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > MOST_TEXT {
+        return Err(io::Error::other("it is too long"));
+    }
+    Ok(text)
+}
+
+/// What is known of a file that was read to its end.
+pub(super) struct Checked {
+    config: Config,
+    /// Layers in the image's order, by name in the archive.
+    layers: Vec<String>,
+    sums: Sums,
+}
+
+impl Checked {
+    fn layer_bytes(&self) -> u64 {
+        let unique: BTreeSet<&String> = self.layers.iter().collect();
+        unique.into_iter().filter_map(|name| self.sums.get(name)).map(|sum| sum.bytes).sum()
+    }
+}
+
+/// Counts what is read of the file itself.
+struct Counted<'a, F> {
+    file: BufReader<&'a File>,
+    done: u64,
+    tell: F,
+}
+
+impl<F: FnMut(u64) -> io::Result<()>> Read for Counted<'_, F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        self.done += count as u64;
+        (self.tell)(self.done)?;
+        Ok(count)
+    }
+}
+
+/// What went wrong with reading, in our words: what we said ourselves, or that the file is cut or garbled.
+fn unread(error: &io::Error) -> Problem {
+    if let Some(said) = error.get_ref().and_then(|inner| inner.downcast_ref::<Problem>()) {
+        return said.clone();
+    }
+    let why =
+        if error.kind() == io::ErrorKind::UnexpectedEof { "it is cut short" } else { "it cannot be read" };
+    damaged(why).detail(error.to_string())
+}
+
+/// Reads all of it and checks every size, name and digest. Nothing is kept but descriptions.
+fn check(file: File, tell: impl FnMut(u64) -> io::Result<()>) -> Result<(File, Checked), Problem> {
+    let counted = Counted { file: BufReader::with_capacity(256 * 1024, &file), done: 0, tell };
+    let mut tar = tar::Archive::new(GzDecoder::new(BufReader::with_capacity(64 * 1024, counted)));
+    let (mut seen, mut starts) = (Sums::new(), BTreeMap::new());
+    let mut texts = BTreeMap::new();
+    let (mut total, mut list, mut sums) = (0_u64, None, None);
+    for entry in tar.entries().map_err(|e| unread(&e))?.raw(true) {
+        let mut entry = entry.map_err(|e| unread(&e))?;
+        if sums.is_some() {
+            return Err(damaged("something comes after its end"));
+        }
+        total = total.saturating_add(entry.size());
+        if total > MOST_BYTES {
+            return Err(Problem::new(Code::Refused, "The snapshot in the file is larger than 64 GiB.")
+                .hint("No snapshot of Slipway's is: the file is not what it says."));
+        }
+        if !entry.header().entry_type().is_file() {
+            return Err(damaged("it holds something other than files"));
+        }
+        match name_of(&entry) {
+            // Read when the file was opened.
+            Some(MANIFEST) if seen.is_empty() => drop(text_of(&mut entry).map_err(|e| unread(&e))?),
+            Some(PARTS) if list.is_none() => list = Some(Parts::read(&text_of(&mut entry).map_err(|e| unread(&e))?)?),
+            Some(SUMS) => {
+                let text = text_of(&mut entry).map_err(|e| unread(&e))?;
+                let read: Sums =
+                    serde_json::from_slice(&text).map_err(|_| damaged("its sums cannot be read"))?;
+                sums = Some(read);
+            }
+            _ => {
+                let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+                if !is_part(&name) || name == PARTS || seen.contains_key(&name) || seen.len() >= MOST_PARTS {
+                    return Err(damaged("it holds what does not belong into it"));
+                }
+                let (sum, start, text) = read_part(&mut entry, texts.len() < MOST_KEPT).map_err(|e| unread(&e))?;
+                texts.extend(text.map(|text| (name.clone(), text)));
+                starts.insert(name.clone(), start);
+                seen.insert(name, sum);
+            }
+        }
+    }
+    // To the end of the compressed bytes: their own checksum comes last.
+    let mut rest = tar.into_inner();
+    let mut tail = Vec::new();
+    (&mut rest).take(64 * 1024).read_to_end(&mut tail).map_err(|e| unread(&e))?;
+    let mut beyond = [0];
+    if tail.iter().any(|byte| *byte != 0) || rest.get_mut().read(&mut beyond).map_err(|e| unread(&e))? != 0 {
+        return Err(damaged("something comes after its end"));
+    }
+    drop(rest);
+    let (Some(list), Some(sums)) = (list, sums) else { return Err(damaged("it is cut short")) };
+    if sums != seen {
+        return Err(damaged("a part is not what was written"));
+    }
+    let checked = put_together(&list, sums, &starts, &texts)?;
+    Ok((file, checked))
+}
+
+/// A part's sum, its first bytes, and all of it when it is short and `keep` is said.
+fn read_part(entry: &mut impl Read, keep: bool) -> io::Result<(Sum, [u8; 4], Option<Vec<u8>>)> {
+    let mut digesting = Digesting::new(entry);
+    let mut text = Vec::new();
+    (&mut digesting).take(MOST_TEXT).read_to_end(&mut text)?;
+    let mut start = [0; 4];
+    for (to, from) in start.iter_mut().zip(&text) {
+        *to = *from;
+    }
+    let more = io::copy(&mut digesting, &mut io::sink())?;
+    Ok((digesting.sum(), start, Some(text).filter(|text| keep && more == 0 && text.first() == Some(&b'{'))))
+}
+
+fn put_together(
+    list: &Parts,
+    sums: Sums,
+    starts: &BTreeMap<String, [u8; 4]>,
+    texts: &BTreeMap<String, Vec<u8>>,
+) -> Result<Checked, Problem> {
+    const GZIP: [u8; 2] = [0x1f, 0x8b];
+    const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+    let full = |name: &String| format!("image/{name}");
+    let text =
+        texts.get(&full(&list.config)).ok_or_else(|| damaged("its image's configuration is missing"))?;
+    let config = Config::read(text, list.layers.len())?;
+    let layers: Vec<String> = list.layers.iter().map(full).collect();
+    for (name, digest) in layers.iter().zip(config.digests()) {
+        let sum = sums.get(name).ok_or_else(|| damaged("a layer is missing"))?;
+        let start = starts.get(name).copied().unwrap_or_default();
+        // Docker digests a compressed layer when it has unpacked it.
+        let compressed = start.starts_with(&GZIP) || start == ZSTD;
+        if !compressed && sum.sha256 != digest {
+            return Err(damaged("a layer is not the one its image names"));
+        }
+    }
+    Ok(Checked { config, layers, sums })
+}
+
+enum Fed {
+    Ours(Problem),
+    /// Docker stopped reading, and says itself why.
+    Docker,
+}
+
+/// Writes what `docker load` takes: the layers, digested again, under names of ours, and our own description.
+fn feed(
+    mut file: File,
+    checked: &Checked,
+    config: &str,
+    reference: &str,
+    out: StreamWriter,
+    mut tell: impl FnMut(u64) -> io::Result<()>,
+) -> Result<(), Fed> {
+    let mut tar = tar::Builder::new(out);
+    let written = write_image(&mut file, checked, config, reference, &mut tar, &mut tell);
+    let failed = match written.and_then(|()| tar.finish()).and_then(|()| tar.get_mut().flush()) {
+        Ok(()) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Err(Fed::Docker),
+        Err(error) => unread(&error),
+    };
+    // Docker must not take for whole what is not: neither is the archive ended.
+    abandon(tar, &failed);
+    Err(Fed::Ours(failed))
+}
+
+fn abandon(tar: tar::Builder<StreamWriter>, failed: &Problem) {
+    if let Ok(out) = tar.into_inner() {
+        out.fail(&failed.message);
+    }
+}
+
+fn write_image(
+    file: &mut File,
+    checked: &Checked,
+    config: &str,
+    reference: &str,
+    tar: &mut tar::Builder<StreamWriter>,
+    tell: &mut impl FnMut(u64) -> io::Result<()>,
+) -> io::Result<()> {
+    file.rewind()?;
+    let mut names = BTreeMap::new();
+    for name in &checked.layers {
+        let number = names.len();
+        names.entry(name.as_str()).or_insert_with(|| format!("{number}/layer.tar"));
+    }
+    let mut source = tar::Archive::new(GzDecoder::new(BufReader::with_capacity(256 * 1024, &*file)));
+    let mut done = 0;
+    for entry in source.entries()?.raw(true) {
+        let entry = entry?;
+        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let (Some(ours), Some(sum)) = (names.get(name.as_str()), checked.sums.get(&name)) else { continue };
+        let before = done;
+        let mut telling = Telling { inner: Digesting::new(entry), tell: |bytes| tell(before + bytes) };
+        append(tar, ours, sum.bytes, &mut telling)?;
+        done += sum.bytes;
+        if telling.inner.sum() != *sum {
+            return Err(io::Error::other(damaged("it changed while it was read")));
+        }
+    }
+    append(tar, "config.json", config.len() as u64, config.as_bytes())?;
+    let layers: Vec<&String> = checked.layers.iter().filter_map(|name| names.get(name.as_str())).collect();
+    let list = serde_json::json!([{ "Config": "config.json", "RepoTags": [reference], "Layers": layers }])
+        .to_string();
+    append(tar, "manifest.json", list.len() as u64, list.as_bytes())
+}
+
+struct Telling<T, F> {
+    inner: Digesting<T>,
+    tell: F,
+}
+
+impl<T: Read, F: FnMut(u64) -> io::Result<()>> Read for Telling<T, F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        (self.tell)(self.inner.bytes)?;
+        Ok(count)
+    }
+}
