@@ -238,7 +238,9 @@ fn check(file: File, tell: impl FnMut(u64) -> io::Result<()>) -> Result<(File, C
         match name_of(&entry) {
             // Read when the file was opened.
             Some(MANIFEST) if seen.is_empty() => drop(text_of(&mut entry).map_err(|e| unread(&e))?),
-            Some(PARTS) if list.is_none() => list = Some(Parts::read(&text_of(&mut entry).map_err(|e| unread(&e))?)?),
+            Some(PARTS) if list.is_none() => {
+                list = Some(Parts::read(&text_of(&mut entry).map_err(|e| unread(&e))?)?);
+            }
             Some(SUMS) => {
                 let text = text_of(&mut entry).map_err(|e| unread(&e))?;
                 let read: Sums =
@@ -250,7 +252,8 @@ fn check(file: File, tell: impl FnMut(u64) -> io::Result<()>) -> Result<(File, C
                 if !is_part(&name) || name == PARTS || seen.contains_key(&name) || seen.len() >= MOST_PARTS {
                     return Err(damaged("it holds what does not belong into it"));
                 }
-                let (sum, start, text) = read_part(&mut entry, texts.len() < MOST_KEPT).map_err(|e| unread(&e))?;
+                let (sum, start, text) =
+                    read_part(&mut entry, texts.len() < MOST_KEPT).map_err(|e| unread(&e))?;
                 texts.extend(text.map(|text| (name.clone(), text)));
                 starts.insert(name.clone(), start);
                 seen.insert(name, sum);
