@@ -19,6 +19,7 @@ mod puppet;
 mod reaping;
 mod resources;
 mod shell;
+mod snapshots;
 mod storage;
 mod terminal;
 mod victim;

@@ -3,10 +3,15 @@
 mod deploy;
 mod owner;
 mod resources;
+mod snapshot;
 
 pub(crate) use deploy::{Deploy, Life};
 pub(crate) use owner::{Completions, Man, Serve, Settings, SettingsAction};
 pub(crate) use resources::{Limits, Metrics, Stats};
+pub(crate) use snapshot::{
+    Create, Edit, Export, Import, Ls as ListSnapshots, Remove, Snapshot as SnapshotArgs, Sort,
+    Start as StartSnapshot, Verb, Which,
+};
 
 use clap::{Args, Parser, Subcommand, builder::styling};
 use std::time::Duration;
@@ -151,6 +156,9 @@ As with cp: a folder copied to a folder that exists goes inside it; SRC/. copies
         after_help = "Examples:\n  slipway pool\n  slipway pool --json\n  slipway settings set pool_size 4\n  slipway settings set pool_size 0    none"
     )]
     Pool(Json),
+    /// Keep a workspace's files as a snapshot, and start new workspaces from it
+    #[command(after_help = snapshot::EXAMPLES)]
+    Snapshot(Box<snapshot::Snapshot>),
     /// Check this machine: Docker, disk, memory, Slipway's own files
     #[command(after_help = "Examples:\n  slipway doctor\n  slipway doctor --json")]
     Doctor(Json),
@@ -189,6 +197,7 @@ impl Command {
             Self::Limits(args) => args.json,
             Self::Lease(args) => args.json,
             Self::RestartPolicy(args) => args.json,
+            Self::Snapshot(args) => args.json(),
             _ => false,
         }
     }

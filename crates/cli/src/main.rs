@@ -24,6 +24,7 @@ mod serve;
 mod session;
 mod settings;
 mod shell;
+mod snapshot;
 mod stats;
 mod status;
 mod text;
@@ -69,6 +70,7 @@ async fn run(command: Command) -> Result<Code, Failure> {
         Command::Lease(args) => lease::run(args).await,
         Command::Network(args) => network::run(args).await,
         Command::Pool(args) => pool::run(args).await,
+        Command::Snapshot(args) => snapshot::run(*args).await,
         Command::Doctor(args) => doctor::run(args).await,
         Command::Serve(args) => serve::run(args).await,
         Command::Settings(args) => settings::run(args).await,

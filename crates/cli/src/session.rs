@@ -82,6 +82,7 @@ pub(crate) mod tests {
             network: NetworkProfile::Strict,
             health: slipway_wire::Health::default(),
             restart: slipway_wire::RestartPolicy::Never,
+            snapshot: None,
         }
     }
 

@@ -6,6 +6,7 @@ mod follow;
 mod plan;
 mod show;
 
+pub(crate) use environment::collect as environment;
 pub(crate) use follow::{Ended, Follow};
 pub(crate) use show::{Human, Lines, Show};
 

@@ -97,10 +97,10 @@ impl Seed {
         self.note = note(&self.note).chars().take(MOST_NOTE).collect();
         self.workspace_name = shown(&self.workspace_name, MOST_NAME);
         if !self.image.is_empty() {
-            check_image_name(&self.image)?;
+            check_image_name(&self.image).map_err(|e| wrong(&e.message))?;
         }
-        self.root = check_root(Some(&self.root))?;
-        self.limits = self.limits.checked()?;
+        self.root = check_root(Some(&self.root)).map_err(|e| wrong(&e.message))?;
+        self.limits = self.limits.checked().map_err(|e| wrong(&e.message))?;
         if self.port == Some(0) {
             return Err(wrong("0 is no port"));
         }
@@ -184,8 +184,8 @@ fn checked_plan(mut plan: RunPlan) -> Result<RunPlan, Problem> {
     if plan.processes.len() > 16 || plan.network_allow.len() > 64 || plan.port == Some(0) {
         return Err(wrong("it has more processes or hosts than a project may have"));
     }
-    check_env(&plan.env)?;
-    check_image_name(&plan.image.reference)?;
+    check_env(&plan.env).map_err(|e| wrong(&e.message))?;
+    check_image_name(&plan.image.reference).map_err(|e| wrong(&e.message))?;
     let path = |path: &String| {
         path.starts_with('/') && path.len() <= 1000 && !path.chars().any(|c| c.is_control() || c == ' ')
     };
