@@ -9,3 +9,4 @@ mod life;
 mod owner;
 mod resources;
 mod shell;
+mod snapshot;

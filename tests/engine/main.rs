@@ -19,6 +19,8 @@ mod puppet;
 mod reaping;
 mod resources;
 mod shell;
+mod snapshot_files;
+mod snapshot_forgeries;
 mod snapshots;
 mod storage;
 mod terminal;

@@ -128,7 +128,8 @@ async fn a_snapshot_starts_again_with_what_was_changed() -> Result<()> {
     assert_eq!(state(PhaseName::Start), Some(PhaseState::Done));
     let (out, ..) = house.run(&again.id, &["stat", "-c", "%a %u", "/workspace/word.txt"]).await?;
     assert_eq!(out.trim(), "600 1000");
-    assert_eq!(house.engine.snapshot_status(one(&snapshot.id)).await?.used_by, [again.id.clone()]);
+    let used_by = house.engine.snapshot_status(one(&snapshot.id)).await?.used_by;
+    assert_eq!(used_by.iter().collect::<Vec<_>>(), [&again.id]);
     // Its own stop and start are those of any workspace.
     house.engine.workspace_stop(WorkspaceRef { id: again.id.clone() }).await?;
     house.engine.workspace_start(WorkspaceRef { id: again.id.clone() }).await?;
@@ -436,5 +437,45 @@ async fn a_persons_environment_is_in_no_label() -> Result<()> {
     // The row has it: what is started has it again.
     let again = house.started(&snapshot.id).await?;
     assert!(house.answers(&again).await?.starts_with("canary-4711"));
+    house.close_with_snapshots().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_in_a_volume_are_not_left_out_unsaid() -> Result<()> {
+    let house = House::open().await?;
+    let tag = format!("slipway-test-volume:{}", containers::instance(house.data.path())?);
+    let container = docker(&["create", "node:24-alpine", "true"]).await?;
+    docker(&["commit", "--change", "VOLUME /data", container.trim(), &tag]).await?;
+    docker(&["rm", container.trim()]).await?;
+    let deploy =
+        slipway_wire::DeployRequest { image: Some(tag.clone()), ..super::harness::request(&site(&house)?) };
+    let made = house.engine.workspace_deploy(deploy).await?;
+    house.wait_for(&made.id, WorkspaceState::Running).await?;
+    let problem = house.engine.snapshot_create(create(&made.id)).await.expect_err("a volume");
+    assert!(problem.message.contains("/data") && problem.hint.is_some(), "{problem}");
+    assert!(house.engine.snapshot_list(Nothing {}).await?.is_empty());
+    house.gone(&made.id).await?;
+    docker(&["rmi", &tag]).await?;
+    house.close_with_snapshots().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_crash_left_without_its_tag_is_removed() -> Result<()> {
+    let house = House::open().await?;
+    let instance = containers::instance(house.data.path())?;
+    let container = docker(&["create", "node:24-alpine", "true"]).await?;
+    let mut commit = vec!["commit".to_owned()];
+    for label in
+        [&format!("slipway.instance={instance}"), "slipway.role=snapshot", "slipway.snapshot=cut-short"]
+    {
+        commit.extend(["--change".to_owned(), format!("LABEL {label}")]);
+    }
+    commit.push(container.trim().to_owned());
+    docker(&commit.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+    docker(&["rm", container.trim()]).await?;
+    assert_eq!(house.images().await?.len(), 1);
+    let house = House::reopen(house.leave().await).await?;
+    wait_until("it to be removed", LONG, || async { Ok(house.images().await?.is_empty().then_some(())) })
+        .await?;
     house.close_with_snapshots().await
 }

@@ -39,5 +39,11 @@ pub async fn remove_all(data: &Path) -> Result<()> {
     for container in of(&instance).await? {
         docker(&["rm", "--force", "--volumes", &container]).await?;
     }
+    let ours = format!("label=slipway.instance={instance}");
+    let snapshots =
+        docker(&["images", "--quiet", "--filter", &ours, "--filter", "label=slipway.role=snapshot"]).await?;
+    for image in snapshots.lines() {
+        docker(&["rmi", "--force", image]).await?;
+    }
     Ok(())
 }
