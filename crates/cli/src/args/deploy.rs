@@ -118,7 +118,7 @@ impl Life {
     }
 }
 
-fn duration_or_keep(text: &str) -> Result<Life, String> {
+pub(super) fn duration_or_keep(text: &str) -> Result<Life, String> {
     if text == "keep" { Ok(Life::Keep) } else { duration(text).map(Life::For) }
 }
 

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-use super::{Life, NetworkArg, PresetArg, duration_or_keep};
+use super::deploy::{Life, NetworkArg, PresetArg, duration_or_keep};
 
 pub(super) const EXAMPLES: &str = "Examples:
   slipway snapshot create shop --name before-upgrade --note 'React 18'

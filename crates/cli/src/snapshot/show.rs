@@ -147,7 +147,7 @@ pub(super) async fn one(args: Which) -> Result<Code, Failure> {
         ("network", format!("{:?}", snapshot.network).to_lowercase()),
     ];
     for step in snapshot.plan.iter().flat_map(|plan| &plan.steps) {
-        rows.push((crate::deploy::phase_word(step.phase), text::clean(&step.command)));
+        rows.push((step.phase.word(), text::clean(&step.command)));
     }
     for user in &snapshot.used_by {
         rows.push(("used by", user.to_string()));
