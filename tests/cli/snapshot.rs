@@ -75,10 +75,10 @@ fn a_snapshot_travels_by_file_and_by_pipe() -> Result<()> {
     let listed: Vec<Value> =
         serde_json::from_str(&house.ok(&["snapshot", "ls", "--sort", "name", "--json"])?)?;
     let names: Vec<&str> = listed.iter().filter_map(|row| row["name"].as_str()).collect();
-    assert_eq!(names, ["theirs", "walk"]);
+    assert_eq!(names, ["theirs", "theirs 2"]);
 
     house.ok(&["rm", &text_of(&ready, "id")?, "--yes"])?;
-    house.ok(&["snapshot", "rm", "theirs", "walk"])?;
+    house.ok(&["snapshot", "rm", "theirs", "theirs 2"])?;
 
     std::fs::write(&file, "not a snapshot")?;
     let refused = house.run(&["snapshot", "import", path])?;
