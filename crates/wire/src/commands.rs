@@ -152,6 +152,25 @@ commands! {
     /// Makes a directory and its missing parents.
     "file.mkdir" file_mkdir(Mkdir) -> Nothing;
 
+    /// Takes a snapshot of a workspace's files and answers when it is there. Ends when the asker goes away.
+    "snapshot.create" snapshot_create(SnapshotCreate) -> Snapshot;
+    /// Every snapshot, newest first.
+    "snapshot.list" snapshot_list(Nothing) -> Vec<Snapshot>;
+    /// One snapshot.
+    "snapshot.status" snapshot_status(SnapshotRef) -> Snapshot;
+    /// Gives a snapshot another name or note.
+    "snapshot.edit" snapshot_edit(SnapshotEdit) -> Snapshot;
+    /// Makes a workspace of a snapshot and starts its program. Returns at once; events tell the rest.
+    "snapshot.start" snapshot_start(SnapshotStart) -> Workspace;
+    /// Writes a snapshot to one file and answers when it is there. Ends when the asker goes away.
+    "snapshot.export" snapshot_export(SnapshotExport) -> SnapshotFile;
+    /// Reads a snapshot from a file, after checking all of it, and answers when it is there. Ends when the asker goes away.
+    "snapshot.import" snapshot_import(SnapshotImport) -> Snapshot;
+    /// Cancels what is under way with a snapshot; nothing is left of it.
+    "snapshot.cancel" snapshot_cancel(SnapshotRef) -> Nothing;
+    /// Deletes a snapshot that no workspace uses.
+    "snapshot.remove" snapshot_remove(SnapshotRef) -> Nothing;
+
     /// Every outgoing connection the workspace tried lately, newest last.
     "network.list" network_list(WorkspaceRef) -> Vec<EgressEntry>;
     /// Allows or blocks a host for a workspace.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::{EgressEntry, EngineStatus, Process, Settings, Workspace, WorkspaceId};
+use crate::{EgressEntry, EngineStatus, Process, Settings, Snapshot, SnapshotId, Workspace, WorkspaceId};
 
 /// One change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
@@ -38,6 +38,10 @@ pub enum EventBody {
     Process(Process),
     /// Settings were changed.
     Settings(Box<Settings>),
+    /// A snapshot is new or changed, or what is under way with it has come further.
+    Snapshot(Box<Snapshot>),
+    /// A snapshot is gone from the list.
+    SnapshotRemoved(SnapshotId),
 }
 
 /// How much a message matters.

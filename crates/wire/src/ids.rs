@@ -77,6 +77,13 @@ id!(
     40
 );
 
+id!(
+    /// A snapshot: the same alphabet as a workspace's.
+    SnapshotId,
+    "snapshot id",
+    40
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

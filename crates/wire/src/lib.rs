@@ -16,6 +16,7 @@ mod problem;
 mod process;
 mod resources;
 mod settings;
+mod snapshot;
 mod typescript;
 mod workspace;
 
@@ -30,7 +31,7 @@ pub use files::{
 };
 pub use frame::{Frame, FrameError, FrameKind, MAX_FRAME};
 pub use health::{Health, HealthState, RestartPolicy, RestartPolicyRequest};
-pub use ids::{ProcessId, WorkspaceId};
+pub use ids::{ProcessId, SnapshotId, WorkspaceId};
 pub use listing::{WorkspacePage, WorkspaceQuery, WorkspaceRow, WorkspaceSort};
 pub use network::{EgressEntry, EgressRule, EgressVerdict};
 pub use pool::{PoolMember, PoolStatus};
@@ -38,6 +39,10 @@ pub use problem::{Code, Problem};
 pub use process::{OpenProcess, Process, ProcessExit, ProcessRef, ProcessRole, Resize, Signal, WindowSize};
 pub use resources::{Limits, LimitsRequest, Sample, Stats, StatsRequest, StatsResolution};
 pub use settings::{IntakeLimits, Settings, Theme};
+pub use snapshot::{
+    Snapshot, SnapshotCreate, SnapshotEdit, SnapshotExport, SnapshotFile, SnapshotImport, SnapshotProgress,
+    SnapshotRef, SnapshotStart, SnapshotState, SnapshotWork,
+};
 pub use typescript::typescript;
 pub use workspace::{
     Lease, LeaseChange, LeaseRequest, NetworkProfile, Port, Preset, Usage, Workspace, WorkspaceRef,

@@ -20,6 +20,25 @@ fn declare<T: TS>(config: &Config, out: &mut String) {
     let _ = writeln!(out, "export {}\n", T::decl(config));
 }
 
+fn snapshots(config: &Config, out: &mut String) {
+    declarations!(
+        config,
+        out,
+        SnapshotId,
+        SnapshotState,
+        SnapshotWork,
+        SnapshotProgress,
+        Snapshot,
+        SnapshotRef,
+        SnapshotCreate,
+        SnapshotEdit,
+        SnapshotStart,
+        SnapshotExport,
+        SnapshotFile,
+        SnapshotImport,
+    );
+}
+
 /// The whole module.
 pub fn typescript() -> String {
     let config = Config::new().with_large_int("number");
@@ -101,6 +120,7 @@ pub fn typescript() -> String {
         LimitsRequest,
         Limits,
     );
+    snapshots(&config, &mut out);
     out.push_str("/** Every command: what it takes and what it gives. */\nexport type Commands = {\n");
     for command in COMMANDS {
         let _ = writeln!(

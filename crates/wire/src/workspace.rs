@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::{Health, Phase, Plan, Problem, RestartPolicy, WorkspaceId};
+use crate::{Health, Phase, Plan, Problem, RestartPolicy, SnapshotId, WorkspaceId};
 
 /// The life of a workspace.
 ///
@@ -127,6 +127,10 @@ pub struct Workspace {
     /// Whether its program is started again when it ends.
     #[serde(default)]
     pub restart: RestartPolicy,
+    /// The snapshot it was started from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub snapshot: Option<SnapshotId>,
 }
 
 /// A workspace by id, or by the unambiguous beginning of an id, or by name.

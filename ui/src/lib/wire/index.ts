@@ -335,7 +335,7 @@ body: EventBody, };
 /**
  * What changed.
  */
-export type EventBody = { "kind": "gap" } | { "kind": "engine", "value": EngineStatus } | { "kind": "workspace", "value": Workspace } | { "kind": "removed" } | { "kind": "message", "value": Message } | { "kind": "egress", "value": EgressEntry } | { "kind": "process", "value": Process } | { "kind": "settings", "value": Settings };
+export type EventBody = { "kind": "gap" } | { "kind": "engine", "value": EngineStatus } | { "kind": "workspace", "value": Workspace } | { "kind": "removed" } | { "kind": "message", "value": Message } | { "kind": "egress", "value": EgressEntry } | { "kind": "process", "value": Process } | { "kind": "settings", "value": Settings } | { "kind": "snapshot", "value": Snapshot } | { "kind": "snapshot-removed", "value": SnapshotId };
 
 /**
  * How much a message matters.
@@ -1139,7 +1139,11 @@ health: Health,
 /**
  * Whether its program is started again when it ends.
  */
-restart: RestartPolicy, };
+restart: RestartPolicy, 
+/**
+ * The snapshot it was started from.
+ */
+snapshot?: SnapshotId, };
 
 /**
  * A workspace by id, or by the unambiguous beginning of an id, or by name.
@@ -1406,6 +1410,246 @@ cpus: number | null,
  */
 pids: number, };
 
+/**
+ * A snapshot: the same alphabet as a workspace's.
+ */
+export type SnapshotId = string;
+
+/**
+ * Where a snapshot stands.
+ */
+export type SnapshotState = "making" | "ready" | "gone";
+
+/**
+ * What is under way with a snapshot.
+ */
+export type SnapshotWork = "take" | "export" | "check" | "import";
+
+/**
+ * How far it is.
+ */
+export type SnapshotProgress = { 
+/**
+ * What is under way.
+ */
+work: SnapshotWork, 
+/**
+ * Bytes done.
+ */
+done: number, 
+/**
+ * Bytes in all, about; absent: not known.
+ */
+total: number | null, 
+/**
+ * The file, for exports and imports.
+ */
+path: string | null, };
+
+/**
+ * A snapshot.
+ */
+export type Snapshot = { 
+/**
+ * Its id.
+ */
+id: SnapshotId, 
+/**
+ * Its name, for people; no two have the same.
+ */
+name: string, 
+/**
+ * What a person wrote about it; may be empty.
+ */
+note: string, 
+/**
+ * Where it stands.
+ */
+state: SnapshotState, 
+/**
+ * What is under way with it, and how far that is.
+ */
+progress: SnapshotProgress | null, 
+/**
+ * Unix time in milliseconds when it was taken; for an imported one, where it was taken.
+ */
+created_at_ms: number, 
+/**
+ * It came from a file.
+ */
+imported: boolean, 
+/**
+ * The workspace it was taken of, which may be gone; absent for an imported one.
+ */
+workspace: WorkspaceId | null, 
+/**
+ * What that workspace was called.
+ */
+workspace_name: string, 
+/**
+ * The base image of that workspace.
+ */
+image: string, 
+/**
+ * How it is started.
+ */
+plan: Plan | null, 
+/**
+ * Where the project's files are in it.
+ */
+root: string, 
+/**
+ * Where it will probably listen.
+ */
+port: number | null, 
+/**
+ * Memory and CPU it is started with.
+ */
+preset: Preset, 
+/**
+ * What it may reach when it is started.
+ */
+network: NetworkProfile, 
+/**
+ * Size of the image in bytes, parts it shares with others included; 0: not known.
+ */
+bytes: number, 
+/**
+ * The workspaces that were started from it and are still there. It cannot be deleted before them.
+ */
+used_by: Array<WorkspaceId>, };
+
+/**
+ * A snapshot by id.
+ */
+export type SnapshotRef = { 
+/**
+ * The snapshot.
+ */
+id: SnapshotId, };
+
+/**
+ * Take a snapshot.
+ */
+export type SnapshotCreate = { 
+/**
+ * Of this workspace: running, paused or stopped.
+ */
+workspace: WorkspaceId, 
+/**
+ * 1 to 80 characters; the workspace's name, perhaps with a number, without it.
+ */
+name?: string, 
+/**
+ * At most 2,000 characters.
+ */
+note: string, 
+/**
+ * Take it although the Docker engine's disk is nearly full.
+ */
+force?: boolean, };
+
+/**
+ * Another name or note.
+ */
+export type SnapshotEdit = { 
+/**
+ * The snapshot.
+ */
+id: SnapshotId, 
+/**
+ * 1 to 80 characters; as it is without it.
+ */
+name?: string, 
+/**
+ * At most 2,000 characters; as it is without it.
+ */
+note?: string, };
+
+/**
+ * Start a workspace from a snapshot. What is absent is as it was in the workspace it was taken of.
+ */
+export type SnapshotStart = { 
+/**
+ * The snapshot.
+ */
+id: SnapshotId, 
+/**
+ * The new workspace's name; the snapshot's without it.
+ */
+name?: string, 
+/**
+ * Seconds until it is stopped; 0 keeps it. The setting decides without it.
+ */
+duration_s?: number, 
+/**
+ * Added to the environment of every process.
+ */
+env: { [key in string]: string }, 
+/**
+ * Memory and CPU.
+ */
+preset?: Preset, 
+/**
+ * What the container may reach; strict without it for one that was imported.
+ */
+network?: NetworkProfile, 
+/**
+ * Whether its program is started again when it ends.
+ */
+restart?: RestartPolicy, 
+/**
+ * Make it although this machine is short of memory or disk.
+ */
+force?: boolean, };
+
+/**
+ * Write a snapshot to a file.
+ */
+export type SnapshotExport = { 
+/**
+ * The snapshot.
+ */
+id: SnapshotId, 
+/**
+ * The file on this machine, absolute; its folder must be there.
+ */
+path: string, 
+/**
+ * Replace a file of that name.
+ */
+overwrite?: boolean, };
+
+/**
+ * What an export wrote.
+ */
+export type SnapshotFile = { 
+/**
+ * The file.
+ */
+path: string, 
+/**
+ * Its size.
+ */
+bytes: number, };
+
+/**
+ * Read a snapshot from a file.
+ */
+export type SnapshotImport = { 
+/**
+ * The file on this machine, absolute.
+ */
+path: string, 
+/**
+ * Another name than the file says; a number is added to a name that is taken.
+ */
+name?: string, 
+/**
+ * Read it although the Docker engine's disk is nearly full.
+ */
+force?: boolean, };
+
 /** Every command: what it takes and what it gives. */
 export type Commands = {
   /** The Docker engine: which one, its version, or why none answers. */
@@ -1476,6 +1720,24 @@ export type Commands = {
   "file.rename": [RenameFile, Nothing];
   /** Makes a directory and its missing parents. */
   "file.mkdir": [Mkdir, Nothing];
+  /** Takes a snapshot of a workspace's files and answers when it is there. Ends when the asker goes away. */
+  "snapshot.create": [SnapshotCreate, Snapshot];
+  /** Every snapshot, newest first. */
+  "snapshot.list": [Nothing, Array<Snapshot>];
+  /** One snapshot. */
+  "snapshot.status": [SnapshotRef, Snapshot];
+  /** Gives a snapshot another name or note. */
+  "snapshot.edit": [SnapshotEdit, Snapshot];
+  /** Makes a workspace of a snapshot and starts its program. Returns at once; events tell the rest. */
+  "snapshot.start": [SnapshotStart, Workspace];
+  /** Writes a snapshot to one file and answers when it is there. Ends when the asker goes away. */
+  "snapshot.export": [SnapshotExport, SnapshotFile];
+  /** Reads a snapshot from a file, after checking all of it, and answers when it is there. Ends when the asker goes away. */
+  "snapshot.import": [SnapshotImport, Snapshot];
+  /** Cancels what is under way with a snapshot; nothing is left of it. */
+  "snapshot.cancel": [SnapshotRef, Nothing];
+  /** Deletes a snapshot that no workspace uses. */
+  "snapshot.remove": [SnapshotRef, Nothing];
   /** Every outgoing connection the workspace tried lately, newest last. */
   "network.list": [WorkspaceRef, Array<EgressEntry>];
   /** Allows or blocks a host for a workspace. */
