@@ -5,6 +5,22 @@ class Observer implements ResizeObserver {
   disconnect(): void {}
 }
 globalThis.ResizeObserver ??= Observer;
+class Sight extends Observer {
+  readonly root = null;
+  readonly rootMargin = '';
+  readonly scrollMargin = '';
+  readonly thresholds = [];
+  takeRecords = () => [];
+}
+globalThis.IntersectionObserver ??= Sight as unknown as typeof IntersectionObserver;
+globalThis.Path2D ??= class {
+  moveTo(): void {}
+  lineTo(): void {}
+  closePath(): void {}
+  rect(): void {}
+  arc(): void {}
+  addPath(): void {}
+} as unknown as typeof Path2D;
 globalThis.matchMedia ??= (query: string) =>
   Object.assign(new EventTarget(), {
     matches: false,

@@ -21,6 +21,7 @@ export class Feed {
   problem = $state.raw<Problem | null>(null);
   #backend: Backend;
   #store: Store;
+  #heard: (events: Event[]) => void;
   #seq: number | null = null;
   #held: Event[] | null = null;
   #close: Close | null = null;
@@ -29,9 +30,11 @@ export class Feed {
   #ended = false;
   #reading: Promise<void> = Promise.resolve();
 
-  constructor(backend: Backend, store: Store) {
+  /** `heard` gets every event of the stream, also what it catches up with; never what is read. */
+  constructor(backend: Backend, store: Store, heard: (events: Event[]) => void = () => {}) {
     this.#backend = backend;
     this.#store = store;
+    this.#heard = heard;
   }
 
   /** Connects; resolves when the lists are in, or when the first try failed (others follow by themselves). */
@@ -69,6 +72,7 @@ export class Feed {
   #take(batch: Event[]): void {
     const last = batch.at(-1);
     if (last !== undefined) this.#seq = last.seq;
+    this.#heard(batch);
     if (this.#held !== null) {
       this.#held.push(...batch);
       return;
