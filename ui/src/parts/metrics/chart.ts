@@ -4,7 +4,8 @@ import uPlot from 'uplot';
 import { minuteOfDay } from '../../lib/format';
 import { type Columns, most, roundUp } from '../../lib/series';
 
-export type Line = { label: string; colour: string };
+/** `mark` stands for the label where there is little room. */
+export type Line = { label: string; mark?: string; colour: string };
 export type Drawing = {
   columns: Columns;
   /** Unix seconds: the right edge. */
@@ -17,9 +18,11 @@ export type Drawing = {
   whole: boolean;
 };
 
-const AXIS_PX = 54;
+const AXIS_PX = 50;
 const TIME_PX = 18;
-const QUARTER_S = 300;
+/** Between two marks of the time axis. */
+const MARK_S = 300;
+const EDGE_S = 80;
 
 function token(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -33,14 +36,22 @@ function faint(colour: string): string {
 export class Chart {
   #plot: uPlot;
   #now: Drawing;
+  #limitWord: (limit: number) => string;
 
   constructor(
     element: HTMLElement,
     lines: Line[],
     first: Drawing,
-    look: { least: number; say: (value: number) => string; onpoint: (index: number | null) => void; sync: string },
+    look: {
+      least: number;
+      say: (value: number) => string;
+      beyond: (limit: string) => string;
+      onpoint: (index: number | null) => void;
+      sync: string;
+    },
   ) {
     this.#now = first;
+    this.#limitWord = (limit) => look.beyond(look.say(limit));
     const font = `10px ${token('--font-ui') || 'sans-serif'}`;
     const options: uPlot.Options = {
       ...this.#size(element),
@@ -74,7 +85,7 @@ export class Chart {
           stroke: () => token('--text-3'),
           grid: { stroke: () => token('--line'), width: 1 },
           ticks: { show: false },
-          splits: (_plot, _axis, _low, high) => [0, high / 2, high],
+          splits: (_plot, _axis, _low, high) => this.#marks(high),
           values: (_plot, splits) => splits.map((value) => look.say(value)),
         },
       ],
@@ -131,22 +142,32 @@ export class Chart {
     const { columns, limit, whole } = this.#now;
     const used = Math.max(0, ...columns.slice(1).map((column) => most(column as (number | null)[]) ?? 0));
     // A little air above a limit, so that its line is not the edge.
-    if (whole && limit !== null) return Math.max(limit * 1.06, used * 1.06);
+    if (whole && limit !== null) return Math.max(limit, used) * 1.08;
     return roundUp(used * 1.15, least);
+  }
+
+  /** Zero, the limit or the top, and half of it. */
+  #marks(high: number): number[] {
+    const { limit, whole } = this.#now;
+    const top = whole && limit !== null && limit <= high ? limit : high;
+    return [0, top / 2, top];
   }
 
   #times(low: number, high: number): number[] {
     const marks: number[] = [];
-    for (let at = Math.ceil(low / QUARTER_S) * QUARTER_S; at <= high; at += QUARTER_S) marks.push(at);
+    // None so near an edge that it would be cut.
+    const first = Math.ceil((low + EDGE_S) / MARK_S) * MARK_S;
+    for (let at = first; at <= high - EDGE_S; at += MARK_S) marks.push(at);
     return marks;
   }
 
   #drawLimit(plot: uPlot): void {
     const { limit } = this.#now;
     const top = plot.scales.y?.max;
-    if (limit === null || top == null || limit > top) return;
+    if (limit === null || top == null) return;
     const { ctx, bbox } = plot;
-    const y = Math.round(plot.valToPos(limit, 'y', true)) + 0.5;
+    const beyond = limit > top;
+    const y = Math.round(beyond ? bbox.top : plot.valToPos(limit, 'y', true)) + 0.5;
     ctx.save();
     ctx.beginPath();
     ctx.strokeStyle = token('--bad');
@@ -155,6 +176,14 @@ export class Chart {
     ctx.moveTo(bbox.left, y);
     ctx.lineTo(bbox.left + bbox.width, y);
     ctx.stroke();
+    if (beyond) {
+      // Out of the scale: the line is its upper edge, and says how far up the limit really is.
+      ctx.font = `${10 * devicePixelRatio}px ${token('--font-ui') || 'sans-serif'}`;
+      ctx.fillStyle = token('--bad');
+      ctx.textAlign = 'right';
+      ctx.textBaseline = 'top';
+      ctx.fillText(this.#limitWord(limit), bbox.left + bbox.width, y + 3 * devicePixelRatio);
+    }
     ctx.restore();
   }
 }
