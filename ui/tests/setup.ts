@@ -1,4 +1,9 @@
 // What jsdom lacks and the interface needs: nothing here imitates the product.
+import { configure } from '@testing-library/svelte';
+
+// Parts that are loaded when they are first shown take a while on two busy cores.
+configure({ asyncUtilTimeout: 8000 });
+
 class Observer implements ResizeObserver {
   observe(): void {}
   unobserve(): void {}
