@@ -262,6 +262,27 @@ export const scenes = {
       await page.until("document.querySelector('[data-testid=notice-act]')");
     },
   },
+  snapshots: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.key('k', { ctrl: true });
+      await page.until("document.querySelector('[data-testid=palette-input]')");
+      await page.type('snapshots');
+      await page.key('Enter');
+      await page.until("document.querySelector('[data-testid=snapshot-row]')");
+    },
+  },
+  snapshot: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.click('[data-testid=workspace-menu]');
+      await page.until("document.querySelector('[data-testid=snapshot]')");
+      await page.click('[data-testid=snapshot]');
+      await page.until("document.querySelector('[data-testid=snapshot-form]')");
+    },
+  },
   phone: {
     state: 'ready',
     wait: "document.querySelector('[data-testid=device-phone]')",

@@ -100,7 +100,7 @@ describe('the form for a new workspace', () => {
     await open(data.ready);
     await press('n');
     await path();
-    const drag = { kind: 'drag', paths: ['/home/me/api.zip'], over: 'ui', x: 900, y: 100 } as const;
+    const drag = { kind: 'drag' as const, paths: ['/home/me/api.zip'], over: 'ui' as const, x: 900, y: 100 };
     fixture.tell({ ...drag, phase: 'enter' });
     fixture.tell({ ...drag, phase: 'drop' });
     await waitFor(async () => expect((await path()) as HTMLInputElement).toHaveProperty('value', '/home/me/api.zip'));
@@ -370,5 +370,63 @@ describe('settings', () => {
     await user.type(screen.getByLabelText('Containers at most'), '5');
     await user.click(screen.getByTestId('save-settings'));
     await waitFor(() => expect(fixture.called('settings.set')).toMatchObject([{ pool_size: 5 }]));
+  });
+});
+
+describe('snapshots', () => {
+  const rows = () => screen.getAllByTestId('snapshot-row');
+
+  it('are taken with a name and a note, and show while they are made', async () => {
+    await open(data.ready);
+    await user.click(screen.getByTestId('workspace-menu'));
+    await user.click(await screen.findByTestId('snapshot'));
+    const form = await screen.findByTestId('snapshot-form');
+    await user.type(within(form).getByLabelText('Name'), 'before lunch');
+    await user.type(within(form).getByLabelText('Note'), 'it works');
+    await user.click(screen.getByTestId('confirm'));
+    expect(fixture.called('snapshot.create')).toEqual([
+      { workspace: data.ready.id, name: 'before lunch', note: 'it works' },
+    ]);
+    expect((await screen.findAllByTestId('snapshot-row'))[0]?.textContent).toContain('before lunch');
+    expect(screen.getByLabelText('Being read in: after upgrade').tagName).toBe('PROGRESS');
+    expect(await complaints()).toEqual([]);
+  });
+
+  it('for which there is no room are taken all the same when told to', async () => {
+    await open(data.ready);
+    fixture.answers.set('snapshot.create', () => {
+      throw { ...FULL, code: 'disk-full' };
+    });
+    const taking = app.snapshots.take({ workspace: data.ready.id, note: '' });
+    await taking;
+    expect((await screen.findByTestId('dialog')).textContent).toContain('nearly full');
+    fixture.answers.delete('snapshot.create');
+    await user.click(screen.getByTestId('confirm'));
+    await waitFor(() => expect(fixture.called('snapshot.create').at(-1)).toMatchObject({ force: true }));
+  });
+
+  it('are started, exported, imported and deleted from their list', async () => {
+    await open(data.ready);
+    app.snapshots.list();
+    await waitFor(() => expect(rows()).toHaveLength(4));
+    fixture.answers.set('desktop.choose', (body: { kind: string }) => ({ paths: [`/home/me/${body.kind}.snapshot`] }));
+    await user.click(screen.getByTestId('snapshot-import'));
+    expect(fixture.called('snapshot.import')).toEqual([{ path: '/home/me/snapshot.snapshot' }]);
+    await waitFor(() => expect(rows()).toHaveLength(5));
+    const row = rows()[2];
+    if (row === undefined) throw new Error('no row');
+    await user.click(within(row).getByTestId('snapshot-actions'));
+    await user.click(await screen.findByTestId('snapshot-export'));
+    await waitFor(() => expect(fixture.called('snapshot.export')).toMatchObject([{ path: '/home/me/save.snapshot' }]));
+    expect(fixture.called('desktop.choose').at(-1)).toEqual({ kind: 'save', name: 'before upgrade.snapshot' });
+    await user.click(within(row).getByTestId('snapshot-actions'));
+    await user.click(await screen.findByTestId('snapshot-remove'));
+    await user.click(await screen.findByTestId('confirm'));
+    await waitFor(() => expect(rows()).toHaveLength(4));
+    const [first] = await screen.findAllByTestId('snapshot-start');
+    if (first === undefined) throw new Error('nothing to start');
+    await user.click(first);
+    await waitFor(() => expect(app.view.dialog).toBeNull());
+    expect(app.workspace?.name).toBe('from-snapshot');
   });
 });

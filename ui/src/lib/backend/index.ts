@@ -31,7 +31,8 @@ export type DesktopCommands = {
   'desktop.preview-zoom': [{ factor: number }, unknown];
   'desktop.preview-snapshot': [{ save: boolean; clipboard: boolean }, { png_base64?: string; path?: string }];
   'desktop.open-external': [{ url: string }, unknown];
-  'desktop.choose': [{ kind: 'zip' | 'folder' }, { paths: string[] }];
+  /** `snapshot` opens the file of one, `save` says where to write one and suggests `name`. */
+  'desktop.choose': [{ kind: 'zip' | 'folder' | 'snapshot' | 'save'; name?: string }, { paths: string[] }];
   'desktop.clipboard-write': [{ text: string }, unknown];
   'desktop.clipboard-read': [Record<string, never>, { text: string }];
   'desktop.shortcuts': [{ chords: PageChord[] }, unknown];

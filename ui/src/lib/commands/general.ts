@@ -50,6 +50,13 @@ export function general(app: App): Command[] {
         view.dialog = { kind: 'history' };
       },
     },
+    {
+      id: 'snapshots',
+      title: t.snapshots.command,
+      group: 'general',
+      when: () => app.only === null,
+      run: () => app.snapshots.list(),
+    },
     { id: 'open-zip', title: t.drop.chooseZip, group: 'general', shortcut: 'Mod+O', run: () => void act.choose('zip') },
     {
       id: 'open-folder',

@@ -86,6 +86,15 @@ export function workspace(app: App): Command[] {
       run: on((id) => void act.restartPolicy(id, policy)),
     })),
     {
+      id: 'snapshot',
+      title: t.snapshots.take,
+      group: 'workspace',
+      when: is('running', 'paused', 'stopped'),
+      run: () => {
+        if (app.workspace !== null) view.dialog = { kind: 'snapshot', of: app.workspace };
+      },
+    },
+    {
       id: 'limits',
       title: t.limits.command,
       group: 'workspace',

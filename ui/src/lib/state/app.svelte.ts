@@ -11,6 +11,7 @@ import { FileTree } from './files.svelte';
 import { kept } from './keep';
 import { Metrics } from './metrics.svelte';
 import { PreviewPage } from './preview.svelte';
+import { Snapshots } from './snapshots';
 import { Store } from './store.svelte';
 import { UsageMeter } from './usage.svelte';
 import { View } from './view.svelte';
@@ -31,6 +32,7 @@ export class App {
   readonly files: FileTree;
   readonly drag: Drag;
   readonly act: Actions;
+  readonly snapshots: Snapshots;
   /** The only workspace of a second window; null in the main one. */
   readonly only: WorkspaceId | null;
   desktop = $state.raw<DesktopStart | null>(null);
@@ -45,6 +47,7 @@ export class App {
     this.metrics = new Metrics(backend);
     this.files = new FileTree(backend);
     this.act = new Actions(this);
+    this.snapshots = new Snapshots(this);
     this.terminals = new Terminals(this);
     this.drag = new Drag(this);
   }

@@ -69,6 +69,13 @@ export class Feed {
     await this.#hold(() => this.#readRoom(id));
   }
 
+  /** Reads the snapshots; from then on events keep them true. */
+  readSnapshots(): Promise<void> {
+    return this.#hold(async () => {
+      this.#store.snapshots = await this.#backend.call('snapshot.list', {});
+    });
+  }
+
   #take(batch: Event[]): void {
     const last = batch.at(-1);
     if (last !== undefined) this.#seq = last.seq;
@@ -123,6 +130,7 @@ export class Feed {
       this.#store.engine = engine;
       this.#store.settings = settings;
       this.#store.loaded = true;
+      if (this.#store.snapshots !== null) this.#store.snapshots = await this.#backend.call('snapshot.list', {});
       const alive = new Set(workspaces.map(({ id }) => id));
       for (const id of this.#store.rooms()) {
         if (!alive.has(id)) this.#store.dropWorkspace(id);

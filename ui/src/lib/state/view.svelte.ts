@@ -1,7 +1,7 @@
 // What a person chose in this window: selection, layout, open dialogs and files. Sizes and the last selection are
 // remembered per workspace in local storage. Nothing here is the engine's truth.
 import { SvelteSet } from 'svelte/reactivity';
-import type { FileEntry, Plan, Problem, ProcessId, Source, WorkspaceId } from '../wire';
+import type { FileEntry, Plan, Problem, ProcessId, Snapshot, Source, Workspace, WorkspaceId } from '../wire';
 import { keep, kept } from './keep';
 
 export type Layout = 'all' | 'preview' | 'terminal' | 'messages';
@@ -20,6 +20,9 @@ export type Dialog =
   | { kind: 'history' }
   | { kind: 'lease'; id: WorkspaceId }
   | { kind: 'limits'; id: WorkspaceId }
+  | { kind: 'snapshots' }
+  /** Take one of a workspace, or say something else of one that is there. */
+  | { kind: 'snapshot'; of: Workspace | Snapshot }
   | {
       kind: 'confirm';
       title: string;

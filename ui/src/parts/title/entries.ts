@@ -1,6 +1,7 @@
 // The actions of a workspace, for the menu in the title bar and the context menu of its row.
 
 import AppWindow from '@lucide/svelte/icons/app-window';
+import Camera from '@lucide/svelte/icons/camera';
 import CircleQuestion from '@lucide/svelte/icons/circle-question-mark';
 import Copy from '@lucide/svelte/icons/copy';
 import Gauge from '@lucide/svelte/icons/gauge';
@@ -72,6 +73,15 @@ export function workspaceEntries(app: App, workspace: Workspace): MenuEntry[] {
       testid: 'limits',
       run: () => {
         app.view.dialog = { kind: 'limits', id };
+      },
+    },
+    (state === 'running' || state === 'paused' || state === 'stopped') && {
+      kind: 'item',
+      label: t.snapshots.take,
+      icon: Camera,
+      testid: 'snapshot',
+      run: () => {
+        app.view.dialog = { kind: 'snapshot', of: workspace };
       },
     },
     { kind: 'item', label: t.workspace.rename, icon: Pencil, run: () => act.askRename(workspace) },
