@@ -99,7 +99,7 @@ export const t = {
       `It is stopped. For ${grace} it can be brought back as it was with one click; then it is deleted with its files.`,
     expireNoGrace: 'It is stopped and deleted with its files.',
     expireDo: 'End it now',
-    back: 'Bring it back',
+    back: 'Bring back as it was',
     backShort: 'Bring back',
     extendDo: 'Extend by 15 min',
   },

@@ -135,7 +135,10 @@ describe('a lease', () => {
     const [hour, shorter] = leases() as [unknown, { kind: string; seconds: number }];
     expect(hour).toEqual({ kind: 'extend', seconds: 3600 });
     expect(shorter.kind).toBe('set');
-    expect(Math.abs(shorter.seconds - (3432 + 3600 - 900))).toBeLessThan(20);
+    const left = ((data.ready.lease.expires_at_ms ?? 0) - Date.now()) / 1000;
+    // Sent a moment ago, on a machine that may be busy.
+    expect(shorter.seconds - (left + 3600 - 900)).toBeGreaterThanOrEqual(-1);
+    expect(shorter.seconds - (left + 3600 - 900)).toBeLessThan(60);
     await choose('lease-pause');
     await waitFor(() => expect(screen.getByTestId('lease').textContent).toContain('paused'));
     await choose('lease-resume');
