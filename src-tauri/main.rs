@@ -7,6 +7,7 @@ mod bridge;
 mod drag;
 #[cfg(target_os = "linux")]
 mod leftovers;
+mod notify;
 mod outside;
 mod preview;
 #[cfg(target_os = "linux")]

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use super::unreadable;
 use crate::{
     app::Desktop,
-    outside,
+    notify, outside,
     preview::{
         Act, Place,
         guard::Site,
@@ -66,11 +66,18 @@ struct Snapshot {
 enum Kind {
     Zip,
     Folder,
+    /// The file of a snapshot.
+    Snapshot,
+    /// Where to write a file.
+    Save,
 }
 
 #[derive(Deserialize)]
 struct Choose {
     kind: Kind,
+    /// Suggested for what is written.
+    #[serde(default)]
+    name: String,
 }
 
 #[derive(Deserialize)]
@@ -189,6 +196,7 @@ pub(super) async fn answer(webview: &Webview, name: &str, body: Value) -> Result
             window::open_another(app, &id).map_err(|e| failed("Opening a window", &e))?;
             Value::Null
         }
+        "desktop.notify" => json!({ "shown": notify::say(app, &read(body)?).await? }),
         "desktop.close" => {
             let Close { keep } = read(body)?;
             shutdown::begin(app, Some(keep));
@@ -279,7 +287,7 @@ fn save(app: &AppHandle, png: &[u8]) -> Result<PathBuf, Problem> {
     Ok(path)
 }
 
-async fn choose(app: &AppHandle, Choose { kind }: Choose) -> Value {
+async fn choose(app: &AppHandle, Choose { kind, name }: Choose) -> Value {
     let (say, heard) = oneshot::channel();
     let dialog = app.dialog().file();
     let tell = move |paths: Option<Vec<_>>| {
@@ -288,6 +296,12 @@ async fn choose(app: &AppHandle, Choose { kind }: Choose) -> Value {
     match kind {
         Kind::Zip => dialog.set_title("Open zips").add_filter("Zip archives", &["zip"]).pick_files(tell),
         Kind::Folder => dialog.set_title("Open folders").pick_folders(tell),
+        Kind::Snapshot => {
+            dialog.set_title("Open a snapshot").add_filter("Snapshots", &["snapshot"]).pick_files(tell);
+        }
+        Kind::Save => dialog.set_title("Save").set_file_name(name).save_file(move |path| {
+            tell(path.map(|path| vec![path]));
+        }),
     }
     let paths: Vec<_> = heard
         .await

@@ -1,10 +1,31 @@
 // What jsdom lacks and the interface needs: nothing here imitates the product.
+import { configure } from '@testing-library/svelte';
+
+// Parts that are loaded when they are first shown take a while on two busy cores.
+configure({ asyncUtilTimeout: 8000 });
+
 class Observer implements ResizeObserver {
   observe(): void {}
   unobserve(): void {}
   disconnect(): void {}
 }
 globalThis.ResizeObserver ??= Observer;
+class Sight extends Observer {
+  readonly root = null;
+  readonly rootMargin = '';
+  readonly scrollMargin = '';
+  readonly thresholds = [];
+  takeRecords = () => [];
+}
+globalThis.IntersectionObserver ??= Sight as unknown as typeof IntersectionObserver;
+globalThis.Path2D ??= class {
+  moveTo(): void {}
+  lineTo(): void {}
+  closePath(): void {}
+  rect(): void {}
+  arc(): void {}
+  addPath(): void {}
+} as unknown as typeof Path2D;
 globalThis.matchMedia ??= (query: string) =>
   Object.assign(new EventTarget(), {
     matches: false,

@@ -58,6 +58,27 @@ export function timeOfDay(unixMs: number): string {
   return clock.format(unixMs);
 }
 
+const minute = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+const day = new Intl.DateTimeFormat(undefined, {
+  weekday: 'short',
+  day: 'numeric',
+  month: 'short',
+  hour: '2-digit',
+  minute: '2-digit',
+  hourCycle: 'h23',
+});
+
+/** `12:01` on the same day, `Fri, 18 Sep, 12:01` on another. */
+export function whenOf(unixMs: number, now: number): string {
+  const same = new Date(unixMs).toDateString() === new Date(now).toDateString();
+  return (same ? minute : day).format(unixMs);
+}
+
+/** `12:01`. */
+export function minuteOfDay(unixMs: number): string {
+  return minute.format(unixMs);
+}
+
 /** A whole number with separators. */
 export function count(value: number): string {
   return value.toLocaleString();

@@ -139,6 +139,150 @@ export const scenes = {
       await page.type('vite');
     },
   },
+  metrics: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.click('[data-testid=tab-metrics]');
+      await page.until("document.querySelectorAll('[data-testid^=chart-] canvas').length === 5");
+    },
+  },
+  metricsalone: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.click('[data-testid=tab-metrics]');
+      await page.run(
+        "document.querySelector('[aria-label=Maximise]:not([data-x])'); __slipway; [...document.querySelectorAll('[aria-label=Maximise]')].at(-1).click()",
+      );
+      await page.until("document.querySelectorAll('[data-testid^=chart-] canvas').length === 5");
+    },
+  },
+  ended: { state: 'ended', wait: "document.querySelector('[data-testid=ended]')" },
+  unhealthy: { state: 'unhealthy', wait: "document.querySelector('[data-testid=health-bar]')" },
+  crashed: { state: 'crashed', wait: "document.querySelector('[data-testid=health-bar]')" },
+  health: {
+    state: 'unhealthy',
+    wait: "document.querySelector('[data-testid=health-bar]')",
+    async act(page) {
+      await page.click('[data-testid=state-pill]');
+      await page.until("document.querySelector('[data-testid=health]')");
+    },
+  },
+  attention: {
+    state: 'stopped',
+    wait: "document.querySelector('[data-testid=stopped]')",
+    async act(page) {
+      await page.run(
+        "fixture.emit({ kind: 'engine', value: { ...fixture.engine, warnings: [{ message: 'Old-landing (old-landing-k3f9) could not be deleted: the daemon said 500', hint: 'Slipway goes on trying every few minutes; see what the Docker engine says of it.' }] } })",
+      );
+      await page.until("document.querySelector('[data-testid=attention]')");
+    },
+  },
+  leasemenu: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.click('[data-testid=lease-menu]');
+      await page.until("document.querySelector('[data-testid=lease-set]')");
+    },
+  },
+  leaseset: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.click('[data-testid=lease-menu]');
+      await page.until("document.querySelector('[data-testid=lease-set]')");
+      await page.click('[data-testid=lease-set]');
+      await page.until("document.querySelector('#lease')");
+    },
+  },
+  limits: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.click('[data-testid=workspace-menu]');
+      await page.until("document.querySelector('[data-testid=limits]')");
+      await page.click('[data-testid=limits]');
+      await page.until("document.querySelector('#limits input')");
+    },
+  },
+  create: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.click('[data-testid=new-workspace]');
+      await page.until("document.querySelector('#create')");
+      await page.click('[data-testid=create-zip]');
+      await page.until("document.querySelector('#create').textContent.includes('214 files')");
+      await page.click('[data-testid=env-add]');
+      await page.type('API_KEY');
+      await page.click('[data-testid=env-value]');
+      await page.type('s3cret-value');
+    },
+  },
+  createfull: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.click('[data-testid=new-workspace]');
+      await page.until("document.querySelector('#create')");
+      await page.click('[data-testid=create-zip]');
+      await page.until("document.querySelector('#create').textContent.includes('214 files')");
+      await page.run(
+        "fixture.answers.set('workspace.deploy', () => { throw { code: 'limit', message: 'This machine has 0.9 GB of 16 GB memory left, and no new workspace is begun with more than 90 % used.', hint: 'Stop a workspace or close a program, or make it all the same with `slipway deploy --force`.' }; })",
+      );
+      await page.click('[data-testid=deploy]');
+      await page.until("document.querySelector('[data-testid=deploy-anyway]')");
+    },
+  },
+  history: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.click('[data-testid=history]');
+      await page.until("document.querySelector('[data-testid=history-row]')");
+    },
+  },
+  filter: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.click('[data-testid=filter]');
+      await page.type('po');
+    },
+  },
+  ending: {
+    state: 'unhealthy',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.run(
+        "document.hasFocus = () => true; fixture.emit({ kind: 'message', value: { level: 'warning', text: 'This workspace stops in 2 min', aside: null, hint: null, detail: null, actions: [{ kind: 'extend' }] } }, 'wobbly-api-k3f9')",
+      );
+      await page.until("document.querySelector('[data-testid=notice-act]')");
+    },
+  },
+  snapshots: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.key('k', { ctrl: true });
+      await page.until("document.querySelector('[data-testid=palette-input]')");
+      await page.type('snapshots');
+      await page.key('Enter');
+      await page.until("document.querySelector('[data-testid=snapshot-row]')");
+    },
+  },
+  snapshot: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.click('[data-testid=workspace-menu]');
+      await page.until("document.querySelector('[data-testid=snapshot]')");
+      await page.click('[data-testid=snapshot]');
+      await page.until("document.querySelector('[data-testid=snapshot-form]')");
+    },
+  },
   phone: {
     state: 'ready',
     wait: "document.querySelector('[data-testid=device-phone]')",

@@ -5,8 +5,8 @@ import { describe, expect, it } from 'vitest';
 
 const css = readFileSync(join(import.meta.dirname, '../../src/tokens.css'), 'utf8');
 
-function tokens(selector: string): Record<string, string> {
-  const block = css.slice(css.indexOf(selector));
+function tokens(selector: string, from = 0): Record<string, string> {
+  const block = css.slice(css.indexOf(selector, from));
   const body = block.slice(block.indexOf('{') + 1, block.indexOf('}'));
   return Object.fromEntries([...body.matchAll(/--([\w-]+):\s*(#[0-9a-f]+)/gi)].map(([, name, value]) => [name, value]));
 }
@@ -78,6 +78,18 @@ describe.each([
   ])('shows the edge %s on %s', (edge, surface) =>
     expect(ratio(colour(edge), colour(surface))).toBeGreaterThanOrEqual(3),
   );
+  it.each(['chart-1', 'chart-2', 'chart-3', 'chart-4', 'bad'])('shows the line %s of a chart', (line) =>
+    expect(ratio(colour(line), colour('panel'))).toBeGreaterThanOrEqual(3),
+  );
+  it('has text of 7 to 1 and edges of 4.5 to 1 where the system asks for more contrast', () => {
+    const more = { ...all, ...tokens(selector, css.indexOf('prefers-contrast: more')) };
+    const strong = (name: string) => read(more[name] ?? `missing ${name}`);
+    for (const surface of SURFACES) {
+      for (const text of TEXTS)
+        expect(ratio(strong(text), strong(surface)), `${text} on ${surface}`).toBeGreaterThanOrEqual(7);
+      expect(ratio(strong('control'), strong(surface)), surface).toBeGreaterThanOrEqual(4.5);
+    }
+  });
   it.each(Object.keys(all).filter((name) => name.startsWith('ansi-') && name !== 'ansi-black'))(
     'reads %s in the terminal',
     (name) => {

@@ -73,6 +73,12 @@ export function browserDesktop(): { call: Backend['desktop']; events: Backend['d
       case 'desktop.new-window':
         window.open(`?workspace=${encodeURIComponent(given.id as string)}`, '_blank');
         return {};
+      case 'desktop.notify': {
+        // Only where somebody allowed it in this browser before: nothing of ours asks for it.
+        const shown = 'Notification' in window && Notification.permission === 'granted';
+        if (shown) new Notification(given.title as string, { body: given.text as string, tag: given.id as string });
+        return { shown };
+      }
       case 'desktop.preview-snapshot':
         return refuse('take a picture of the page');
       case 'desktop.choose':

@@ -31,13 +31,16 @@ export type DesktopCommands = {
   'desktop.preview-zoom': [{ factor: number }, unknown];
   'desktop.preview-snapshot': [{ save: boolean; clipboard: boolean }, { png_base64?: string; path?: string }];
   'desktop.open-external': [{ url: string }, unknown];
-  'desktop.choose': [{ kind: 'zip' | 'folder' }, { paths: string[] }];
+  /** `snapshot` opens the file of one, `save` says where to write one and suggests `name`. */
+  'desktop.choose': [{ kind: 'zip' | 'folder' | 'snapshot' | 'save'; name?: string }, { paths: string[] }];
   'desktop.clipboard-write': [{ text: string }, unknown];
   'desktop.clipboard-read': [Record<string, never>, { text: string }];
   'desktop.shortcuts': [{ chords: PageChord[] }, unknown];
   'desktop.interactive': [{ painted_at_ms: number | null }, unknown];
   'desktop.theme': [{ theme: Theme }, unknown];
   'desktop.new-window': [{ id: WorkspaceId }, unknown];
+  /** Says something outside the window; `shown` is false when one of ours has the focus, or the system shows nothing. */
+  'desktop.notify': [{ title: string; text: string; id: WorkspaceId }, { shown: boolean }];
   'desktop.close': [{ keep: boolean }, unknown];
 };
 export type DesktopName = keyof DesktopCommands;

@@ -30,6 +30,33 @@ export function general(app: App): Command[] {
         view.dialog = { kind: 'palette' };
       },
     },
+    {
+      id: 'create',
+      title: t.create.command,
+      group: 'general',
+      shortcut: 'Mod+N',
+      page: 'take',
+      when: () => app.only === null,
+      run: () => act.create(),
+    },
+    {
+      id: 'history',
+      title: t.history.command,
+      group: 'general',
+      shortcut: 'Mod+Shift+H',
+      anywhere: true,
+      when: () => app.only === null,
+      run: () => {
+        view.dialog = { kind: 'history' };
+      },
+    },
+    {
+      id: 'snapshots',
+      title: t.snapshots.command,
+      group: 'general',
+      when: () => app.only === null,
+      run: () => app.snapshots.list(),
+    },
     { id: 'open-zip', title: t.drop.chooseZip, group: 'general', shortcut: 'Mod+O', run: () => void act.choose('zip') },
     {
       id: 'open-folder',
@@ -105,6 +132,17 @@ export function general(app: App): Command[] {
         requestAnimationFrame(() => focus('[role="tree"]'));
       },
     },
+    ...(['messages', 'network', 'logs', 'metrics'] as const).map((panel) => ({
+      id: `panel-${panel}`,
+      title: t.palette.showPanel(panel === 'metrics' ? t.metrics.tab : t.panel[panel]),
+      group: 'general' as const,
+      ...(panel === 'metrics' ? { shortcut: 'Mod+Shift+M', anywhere: true } : {}),
+      when: () => app.workspace !== null,
+      run: () => {
+        view.showPanel(panel);
+        requestAnimationFrame(() => focus(`[data-testid="tab-${panel}"]`));
+      },
+    })),
     {
       id: 'engine',
       title: t.palette.engine,

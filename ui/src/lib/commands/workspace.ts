@@ -1,7 +1,11 @@
 // Commands on the workspace in front, and moving between workspaces.
 import { t } from '../messages';
 import type { App } from '../state/app.svelte';
+import type { RestartPolicy } from '../wire';
+import { lease } from './lease';
 import type { Command } from './types';
+
+const POLICIES: RestartPolicy[] = ['never', 'on-failure', 'always'];
 
 export function workspace(app: App): Command[] {
   const { act, view } = app;
@@ -70,15 +74,34 @@ export function workspace(app: App): Command[] {
       group: 'workspace',
       shortcut: 'Mod+Shift+X',
       anywhere: true,
-      when: is('running', 'creating', 'failed'),
+      when: () => is('running', 'creating', 'failed', 'paused')() && app.workspace?.lease.duration_s != null,
       run: on((id) => void act.extend(id)),
     },
+    ...lease(app),
+    ...POLICIES.map((policy) => ({
+      id: `policy-${policy}`,
+      title: t.health.policyShort[policy],
+      group: 'workspace' as const,
+      when: () => some() && app.workspace?.restart !== policy,
+      run: on((id) => void act.restartPolicy(id, policy)),
+    })),
     {
-      id: 'keep',
-      title: t.workspace.keep,
+      id: 'snapshot',
+      title: t.snapshots.take,
       group: 'workspace',
-      when: () => app.workspace?.lease.expires_at_ms != null,
-      run: on((id) => void act.lease(id, { kind: 'keep' })),
+      when: is('running', 'paused', 'stopped'),
+      run: () => {
+        if (app.workspace !== null) view.dialog = { kind: 'snapshot', of: app.workspace };
+      },
+    },
+    {
+      id: 'limits',
+      title: t.limits.command,
+      group: 'workspace',
+      when: is('running', 'failed', 'paused', 'stopped', 'creating'),
+      run: on((id) => {
+        view.dialog = { kind: 'limits', id };
+      }),
     },
     {
       id: 'rename',

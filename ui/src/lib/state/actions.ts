@@ -1,14 +1,31 @@
 // What a person can do to workspaces and the window. Each action calls one command; what follows shows when the engine's
 // events arrive. A refusal becomes a notice with its hint; nothing is swallowed.
 import { asProblem } from '../backend';
-import { elapsed } from '../format';
+import { elapsed, span } from '../format';
+import { plain } from '../markup';
 import { t } from '../messages';
-import type { LeaseChange, PhaseName, Problem, Source, Workspace, WorkspaceId } from '../wire';
+import type {
+  DeployRequest,
+  LeaseChange,
+  PhaseName,
+  Problem,
+  RestartPolicy,
+  Source,
+  Workspace,
+  WorkspaceId,
+} from '../wire';
 import type { App } from './app.svelte';
-import { failedPhase, stateWord } from './facts';
+import { failedPhase, inGrace, stateWord } from './facts';
 import { keep, kept } from './keep';
 
 const QUARTER_HOUR_S = 900;
+/** What a workspace is brought back for when new ones are kept. */
+const ANOTHER_S = 3600;
+
+/** The host guard's refusal: the only one that can be overruled, and the only one that says how. */
+export function roomIsShort({ code, hint }: Problem): boolean {
+  return (code === 'limit' || code === 'disk-full') && hint?.includes('--force') === true;
+}
 
 export class Actions {
   #app: App;
@@ -41,11 +58,37 @@ export class Actions {
   }
 
   async #deploy(source: Source, replace?: WorkspaceId): Promise<void> {
-    const made = await this.attempt(this.#app.backend.call('workspace.deploy', { source, env: {}, replace }));
-    if (made === undefined) return;
+    const request = { source, env: {}, replace };
+    try {
+      await this.deployAs(request);
+    } catch (thrown) {
+      const problem = asProblem(thrown);
+      if (roomIsShort(problem)) this.#askForce(request, problem);
+      else this.#app.view.complain(problem);
+    }
+  }
+
+  /** Deploys, and brings the workspace in front. Rejects with a Problem. */
+  async deployAs(request: DeployRequest): Promise<void> {
+    const made = await this.#app.backend.call('workspace.deploy', request);
     // An event may have told newer things of it already.
     if (this.#app.store.workspace(made.id) === null) this.#app.store.putWorkspace(made);
     this.#app.view.select(made.id);
+  }
+
+  #askForce(request: DeployRequest, problem: Problem): void {
+    this.#app.view.dialog = {
+      kind: 'confirm',
+      title: t.create.fullTitle,
+      text: `${problem.message} ${t.create.fullHint}`,
+      act: t.create.anyway,
+      run: () => void this.attempt(this.deployAs({ ...request, force: true })),
+    };
+  }
+
+  /** The form for a new workspace, of something when it was chosen already. */
+  create(source?: Source): void {
+    this.#app.view.dialog = { kind: 'create', source };
   }
 
   async choose(kind: 'zip' | 'folder'): Promise<void> {
@@ -75,6 +118,42 @@ export class Actions {
 
   extend(id: WorkspaceId) {
     return this.lease(id, { kind: 'extend', seconds: QUARTER_HOUR_S });
+  }
+
+  /** As it was, for as long as a new one lives. */
+  bringBack(id: WorkspaceId) {
+    const seconds = this.#app.store.settings?.duration_s || ANOTHER_S;
+    return this.lease(id, { kind: 'set', seconds });
+  }
+
+  askExpire(workspace: Workspace): void {
+    const grace = this.#app.store.settings?.grace_s ?? 0;
+    this.#app.view.dialog = {
+      kind: 'confirm',
+      title: t.lease.expireTitle(workspace.name),
+      text: grace > 0 ? t.lease.expireText(span(grace)) : t.lease.expireNoGrace,
+      act: t.lease.expireDo,
+      danger: true,
+      run: () => void this.lease(workspace.id, { kind: 'expire' }),
+    };
+  }
+
+  restartPolicy(id: WorkspaceId, policy: RestartPolicy) {
+    return this.attempt(this.#app.backend.call('workspace.restart-policy', { id, policy }));
+  }
+
+  /** Says that a lease is about to end, or has ended: outside the window when nobody is at it. */
+  async warnOfEnd(workspace: Workspace, said: string): Promise<void> {
+    const text = t.notice.ending(workspace.name, plain(said));
+    const { backend, view } = this.#app;
+    if (!document.hasFocus()) {
+      const told = await this.attempt(backend.desktop('desktop.notify', { title: t.app, text, id: workspace.id }));
+      if (told?.shown) return;
+    }
+    const act = inGrace(this.#app.store.workspace(workspace.id) ?? workspace)
+      ? { label: t.lease.backShort, run: () => void this.bringBack(workspace.id) }
+      : { label: t.lease.extendDo, run: () => void this.extend(workspace.id) };
+    view.warn(text, act);
   }
 
   askRemove(workspace: Workspace): void {

@@ -3,18 +3,22 @@
 import { getContext, setContext } from 'svelte';
 import { asProblem, type Backend, type DesktopEvent, type DesktopStart } from '../backend';
 import { Terminals } from '../terminal/terminals.svelte';
-import type { Problem, WorkspaceId } from '../wire';
+import type { Event, Problem, WorkspaceId } from '../wire';
 import { Actions } from './actions';
 import { Drag } from './drag.svelte';
 import { Feed } from './feed.svelte';
 import { FileTree } from './files.svelte';
 import { kept } from './keep';
+import { Metrics } from './metrics.svelte';
 import { PreviewPage } from './preview.svelte';
+import { Snapshots } from './snapshots';
 import { Store } from './store.svelte';
 import { UsageMeter } from './usage.svelte';
 import { View } from './view.svelte';
 
 const KEY = Symbol('app');
+/** An event older than this is not said aloud any more. */
+const FRESH_MS = 30_000;
 
 export class App {
   readonly backend: Backend;
@@ -23,10 +27,12 @@ export class App {
   readonly feed: Feed;
   readonly page: PreviewPage;
   readonly usage: UsageMeter;
+  readonly metrics: Metrics;
   readonly terminals: Terminals;
   readonly files: FileTree;
   readonly drag: Drag;
   readonly act: Actions;
+  readonly snapshots: Snapshots;
   /** The only workspace of a second window; null in the main one. */
   readonly only: WorkspaceId | null;
   desktop = $state.raw<DesktopStart | null>(null);
@@ -35,11 +41,13 @@ export class App {
   constructor(backend: Backend, only: WorkspaceId | null) {
     this.backend = backend;
     this.only = only;
-    this.feed = new Feed(backend, this.store);
+    this.feed = new Feed(backend, this.store, (events) => this.#heard(events));
     this.page = new PreviewPage(backend);
     this.usage = new UsageMeter(backend);
+    this.metrics = new Metrics(backend);
     this.files = new FileTree(backend);
     this.act = new Actions(this);
+    this.snapshots = new Snapshots(this);
     this.terminals = new Terminals(this);
     this.drag = new Drag(this);
   }
@@ -76,6 +84,19 @@ export class App {
   stop(): void {
     this.feed.stop();
     this.terminals.closeAll();
+  }
+
+  /** What has just been told, as against what was read: the end of a lease is said aloud. */
+  #heard(events: Event[]): void {
+    for (const { workspace: id, at_ms, body } of events) {
+      if (id === null || body.kind !== 'message' || body.value.level !== 'warning') continue;
+      // A stream that was lost catches up with what is long over.
+      if (Math.abs(Date.now() - at_ms) > FRESH_MS) continue;
+      if (!body.value.actions.some(({ kind }) => kind === 'extend')) continue;
+      const workspace = this.store.workspace(id);
+      if (workspace === null || (this.only !== null && this.only !== id)) continue;
+      void this.act.warnOfEnd(workspace, body.value.text);
+    }
   }
 
   #selectFirst(): void {

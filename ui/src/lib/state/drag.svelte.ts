@@ -33,6 +33,13 @@ export class Drag {
       this.#leaving = setTimeout(() => this.#end(), LEAVE_MS);
       return;
     }
+    const form = this.#app.view.dialog?.kind === 'create';
+    if (event.phase === 'drop' && form) {
+      const [path] = event.paths.length > 0 ? event.paths : (this.paths ?? []);
+      this.#end();
+      if (path !== undefined) this.#app.act.create({ kind: 'path', path });
+      return;
+    }
     if (event.phase === 'drop') {
       const zone = this.#zoneAt(event.x, event.y);
       const paths = event.paths.length > 0 ? event.paths : (this.paths ?? []);

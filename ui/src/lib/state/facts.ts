@@ -1,16 +1,18 @@
 // Questions about a workspace that several places ask: its colour, its word, its current phase.
 import { countdown, countdownLasts, elapsed } from '../format';
 import { t } from '../messages';
-import type { EgressEntry, Phase, Process, Workspace } from '../wire';
+import type { EgressEntry, EngineStatus, Phase, Process, Warning, Workspace, WorkspaceId } from '../wire';
 
 export type Tone = 'ok' | 'busy' | 'bad' | 'off';
 
 export function tone(workspace: Workspace): Tone {
+  const health = workspace.health.state;
   switch (workspace.state) {
     case 'running':
-      return 'ok';
+      if (health === 'unhealthy') return 'bad';
+      return health === 'degraded' ? 'busy' : 'ok';
     case 'creating':
-      return 'busy';
+      return health === 'crashed' ? 'bad' : 'busy';
     case 'failed':
     case 'terminated':
       return 'bad';
@@ -19,6 +21,18 @@ export function tone(workspace: Workspace): Tone {
     case 'deleted':
       return 'off';
   }
+}
+
+/** Its health, where it is worse than its state says. */
+export function illness({ state, health }: Workspace): 'degraded' | 'unhealthy' | 'crashed' | null {
+  const told = state === 'running' || state === 'creating' || state === 'failed';
+  const ill = health.state === 'degraded' || health.state === 'unhealthy' || health.state === 'crashed';
+  return told && ill ? (health.state as 'degraded' | 'unhealthy' | 'crashed') : null;
+}
+
+/** What Slipway could not do to it after several tries; the engine says it among its warnings, with the id. */
+export function attention(engine: EngineStatus | null, id: WorkspaceId): Warning | null {
+  return engine?.warnings.find(({ message }) => message.includes(`(${id})`)) ?? null;
 }
 
 export function currentPhase(workspace: Workspace): Phase | null {
@@ -32,9 +46,13 @@ export function failedPhase(workspace: Workspace): Phase | null {
 /** The word in the state pill. */
 export function stateWord(workspace: Workspace): string {
   switch (workspace.state) {
-    case 'running':
+    case 'running': {
+      const ill = illness(workspace);
+      if (ill !== null) return t.health.word[ill];
       return workspace.ready_ms === null ? t.title.running : t.title.ready(elapsed(workspace.ready_ms));
+    }
     case 'creating': {
+      if (workspace.health.state === 'crashed') return t.health.word.crashed;
       const phase = currentPhase(workspace);
       return phase === null ? t.title.creating : t.title.busy[phase.name];
     }
@@ -55,28 +73,43 @@ export function stateWord(workspace: Workspace): string {
 
 /** What stands at the right of its row. */
 export function leaseWord(workspace: Workspace, now: number): string {
+  const { expires_at_ms, deleted_at_ms } = workspace.lease;
   if (workspace.state === 'paused') return t.title.paused;
-  if (workspace.state === 'stopped') return t.workspace.stoppedShort;
   if (workspace.state === 'terminated') return t.workspace.endedShort;
-  if (workspace.state === 'failed') return '';
-  const { expires_at_ms } = workspace.lease;
+  if (workspace.state === 'stopped') {
+    return deleted_at_ms == null ? t.workspace.stoppedShort : t.workspace.goneShort(countdown(deleted_at_ms - now));
+  }
   return expires_at_ms === null ? t.workspace.keptShort : countdown(expires_at_ms - now);
 }
 
-/** The last tenth of its time has begun. */
+/** What stands in the title: what is left, standing still or not, or when it is deleted. */
+export function leaseLong(workspace: Workspace, now: number): string {
+  const { deleted_at_ms, remaining_ms } = workspace.lease;
+  if (deleted_at_ms != null) return t.lease.gone(countdown(deleted_at_ms - now));
+  if (workspace.state !== 'paused') return leaseWord(workspace, now);
+  return remaining_ms == null ? t.title.paused : t.lease.paused(countdown(remaining_ms));
+}
+
+/** Its lease has ended, and until it is deleted it can be brought back. */
+export function inGrace({ lease }: Workspace): boolean {
+  return lease.deleted_at_ms != null;
+}
+
+/** The last tenth of its time has begun, or all of it is over. */
 export function leaseEnding(workspace: Workspace, now: number): boolean {
   const at = endingAt(workspace);
-  return at !== null && now > at;
+  return inGrace(workspace) || (at !== null && now > at);
 }
 
 function endingAt({ lease: { expires_at_ms, duration_s } }: Workspace): number | null {
   return expires_at_ms === null || duration_s === null ? null : expires_at_ms - duration_s * 100;
 }
 
-/** Milliseconds for which `leaseWord` and `leaseEnding` stay as they are. */
+/** Milliseconds for which `leaseWord`, `leaseLong` and `leaseEnding` stay as they are. */
 export function leaseLasts(workspace: Workspace, now: number): number {
-  const { expires_at_ms } = workspace.lease;
-  const counted = workspace.state === 'running' || workspace.state === 'creating' || workspace.state === 'deleted';
+  const { expires_at_ms, deleted_at_ms } = workspace.lease;
+  if (deleted_at_ms != null) return countdownLasts(deleted_at_ms - now);
+  const counted = ['running', 'creating', 'failed'].includes(workspace.state);
   if (expires_at_ms === null || !counted) return Number.POSITIVE_INFINITY;
   const ending = (endingAt(workspace) ?? 0) - now;
   return Math.min(countdownLasts(expires_at_ms - now), ending < 0 ? Number.POSITIVE_INFINITY : ending + 1);
@@ -90,6 +123,11 @@ export function planWord(workspace: Workspace): string {
 /** Something inside may run, so terminals and files answer. */
 export function alive(workspace: Workspace): boolean {
   return workspace.state === 'running' || workspace.state === 'failed' || workspace.state === 'creating';
+}
+
+/** Its figures change. */
+export function measured({ state }: Workspace): boolean {
+  return state === 'running' || state === 'failed' || state === 'creating';
 }
 
 export function appOf(processes: Process[]): Process | null {

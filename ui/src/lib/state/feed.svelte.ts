@@ -21,6 +21,7 @@ export class Feed {
   problem = $state.raw<Problem | null>(null);
   #backend: Backend;
   #store: Store;
+  #heard: (events: Event[]) => void;
   #seq: number | null = null;
   #held: Event[] | null = null;
   #close: Close | null = null;
@@ -29,9 +30,11 @@ export class Feed {
   #ended = false;
   #reading: Promise<void> = Promise.resolve();
 
-  constructor(backend: Backend, store: Store) {
+  /** `heard` gets every event of the stream, also what it catches up with; never what is read. */
+  constructor(backend: Backend, store: Store, heard: (events: Event[]) => void = () => {}) {
     this.#backend = backend;
     this.#store = store;
+    this.#heard = heard;
   }
 
   /** Connects; resolves when the lists are in, or when the first try failed (others follow by themselves). */
@@ -66,9 +69,17 @@ export class Feed {
     await this.#hold(() => this.#readRoom(id));
   }
 
+  /** Reads the snapshots; from then on events keep them true. */
+  readSnapshots(): Promise<void> {
+    return this.#hold(async () => {
+      this.#store.snapshots = await this.#backend.call('snapshot.list', {});
+    });
+  }
+
   #take(batch: Event[]): void {
     const last = batch.at(-1);
     if (last !== undefined) this.#seq = last.seq;
+    this.#heard(batch);
     if (this.#held !== null) {
       this.#held.push(...batch);
       return;
@@ -119,6 +130,7 @@ export class Feed {
       this.#store.engine = engine;
       this.#store.settings = settings;
       this.#store.loaded = true;
+      if (this.#store.snapshots !== null) this.#store.snapshots = await this.#backend.call('snapshot.list', {});
       const alive = new Set(workspaces.map(({ id }) => id));
       for (const id of this.#store.rooms()) {
         if (!alive.has(id)) this.#store.dropWorkspace(id);

@@ -9,6 +9,7 @@ import type {
   Process,
   ProcessId,
   Settings,
+  Snapshot,
   Workspace,
   WorkspaceId,
 } from '../wire';
@@ -36,6 +37,8 @@ function upsert<T>(list: T[], item: T, same: (a: T, b: T) => boolean): T[] {
 export class Store {
   engine = $state.raw<EngineStatus | null>(null);
   settings = $state.raw<Settings | null>(null);
+  /** Newest first; null until somebody wanted to see them. */
+  snapshots = $state.raw<Snapshot[] | null>(null);
   /** Newest first, as `workspace.list` gives them. */
   workspaces = $state.raw<Workspace[]>([]);
   /** The lists were read at least once. */
@@ -82,6 +85,12 @@ export class Store {
     let merged = fresh ? [...room.messages, ...rows] : [...room.messages, ...rows].sort((a, b) => a.seq - b.seq);
     if (!fresh) merged = merged.filter((row, at) => row.seq !== merged[at - 1]?.seq);
     room.messages = merged.slice(-MAX_MESSAGES);
+  }
+
+  putSnapshot(snapshot: Snapshot): void {
+    if (this.snapshots === null) return;
+    const at = this.snapshots.findIndex(({ id }) => id === snapshot.id);
+    this.snapshots = at < 0 ? [snapshot, ...this.snapshots] : this.snapshots.with(at, snapshot);
   }
 
   putProcess(process: Process): void {
@@ -132,6 +141,12 @@ export class Store {
           break;
         case 'process':
           this.putProcess(body.value);
+          break;
+        case 'snapshot':
+          this.putSnapshot(body.value);
+          break;
+        case 'snapshot-removed':
+          this.snapshots = this.snapshots?.filter(({ id }) => id !== body.value) ?? null;
           break;
       }
     }

@@ -2,6 +2,7 @@
 // nobody is, not at all while it cannot be seen. Reading costs processor time on both sides of the exec stream.
 import type { Backend } from '../backend';
 import type { Usage, WorkspaceId } from '../wire';
+import { pulse } from './pulse';
 
 export const WATCHED_MS = 2000;
 export const IDLE_MS = 15_000;
@@ -10,13 +11,11 @@ export const ATTENTION_MS = 10_000;
 /** Time the sparkline covers. */
 export const HISTORY_MS = 48_000;
 
-const SIGNS = ['pointermove', 'pointerdown', 'wheel', 'keydown'] as const;
-
-export type Sample = { at: number; cpu: number };
+export type CpuSample = { at: number; cpu: number };
 
 export class UsageMeter {
   now = $state.raw<Usage | null>(null);
-  cpu = $state.raw<Sample[]>([]);
+  cpu = $state.raw<CpuSample[]>([]);
   #backend: Backend;
 
   constructor(backend: Backend) {
@@ -25,20 +24,10 @@ export class UsageMeter {
 
   /** Starts reading; the answer stops it. */
   watch(id: WorkspaceId): () => void {
-    let [ended, busy] = [false, false];
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    let [read, seen] = [Number.NEGATIVE_INFINITY, Date.now()];
+    let ended = false;
     this.now = null;
     this.cpu = [];
-    const plan = () => {
-      clearTimeout(timer);
-      if (ended || busy || document.visibilityState !== 'visible') return;
-      const every = Date.now() - seen < ATTENTION_MS ? WATCHED_MS : IDLE_MS;
-      timer = setTimeout(() => void take(), Math.max(0, read + every - Date.now()));
-    };
     const take = async () => {
-      busy = true;
-      read = Date.now();
       try {
         const usage = await this.#backend.call('workspace.usage', { id });
         if (!ended) this.#put(usage);
@@ -46,22 +35,11 @@ export class UsageMeter {
         // It stopped between the last event and this question; the next workspace event ends the watch.
         if (!ended) this.now = null;
       }
-      busy = false;
-      plan();
     };
-    const notice = () => {
-      const idle = Date.now() - seen >= ATTENTION_MS;
-      seen = Date.now();
-      if (idle) plan();
-    };
-    for (const sign of SIGNS) window.addEventListener(sign, notice, { capture: true, passive: true });
-    document.addEventListener('visibilitychange', plan);
-    plan();
+    const stop = pulse({ watched: WATCHED_MS, idle: IDLE_MS, attention: ATTENTION_MS, take });
     return () => {
       ended = true;
-      clearTimeout(timer);
-      for (const sign of SIGNS) window.removeEventListener(sign, notice, { capture: true });
-      document.removeEventListener('visibilitychange', plan);
+      stop();
       this.now = null;
     };
   }

@@ -1,12 +1,12 @@
 // What a person chose in this window: selection, layout, open dialogs and files. Sizes and the last selection are
 // remembered per workspace in local storage. Nothing here is the engine's truth.
 import { SvelteSet } from 'svelte/reactivity';
-import type { FileEntry, Plan, Problem, ProcessId, WorkspaceId } from '../wire';
+import type { FileEntry, Plan, Problem, ProcessId, Snapshot, Source, Workspace, WorkspaceId } from '../wire';
 import { keep, kept } from './keep';
 
 export type Layout = 'all' | 'preview' | 'terminal' | 'messages';
 export const LAYOUTS: Layout[] = ['all', 'preview', 'terminal'];
-export type Panel = 'messages' | 'network' | 'logs';
+export type Panel = 'messages' | 'network' | 'logs' | 'metrics';
 export type Device = 'full' | 'tablet' | 'phone';
 
 export type Dialog =
@@ -15,6 +15,14 @@ export type Dialog =
   | { kind: 'shortcuts' }
   | { kind: 'palette' }
   | { kind: 'plan'; name: string; plan: Plan }
+  /** A new workspace; of this, when it was chosen already. */
+  | { kind: 'create'; source?: Source }
+  | { kind: 'history' }
+  | { kind: 'lease'; id: WorkspaceId }
+  | { kind: 'limits'; id: WorkspaceId }
+  | { kind: 'snapshots' }
+  /** Take one of a workspace, or say something else of one that is there. */
+  | { kind: 'snapshot'; of: Workspace | Snapshot }
   | {
       kind: 'confirm';
       title: string;
@@ -40,7 +48,14 @@ export type Dialog =
       run: (value: string) => void;
     };
 
-export type Notice = { id: number; level: 'ok' | 'error'; text: string; hint?: string };
+export type Notice = {
+  id: number;
+  level: 'ok' | 'warning' | 'error';
+  text: string;
+  hint?: string;
+  /** What can be done about it with one click. */
+  act?: { label: string; run: () => void };
+};
 
 /** Sizes in percent: preview of the height, terminal of the width below. */
 export type Sizes = { preview: number; terminal: number };
@@ -115,6 +130,12 @@ export class View {
     this.place({ layout: LAYOUTS[(LAYOUTS.indexOf(this.layout) + 1) % LAYOUTS.length] ?? 'all' });
   }
 
+  /** Brings a panel in sight, whatever the layout was. */
+  showPanel(panel: Panel): void {
+    this.panel = panel;
+    if (this.layout === 'preview' || this.layout === 'terminal') this.place({ layout: 'all' });
+  }
+
   nameTab(id: WorkspaceId, process: ProcessId, name: string): void {
     this.tabNames[`${id}/${process}`] = name;
     keep('tab-names', this.tabNames);
@@ -122,6 +143,11 @@ export class View {
 
   say(text: string): void {
     this.#tell({ level: 'ok', text });
+  }
+
+  /** Something comes to an end unless somebody does something. */
+  warn(text: string, act: Notice['act']): void {
+    this.#tell({ level: 'warning', text, act });
   }
 
   complain(problem: Problem): void {
@@ -135,7 +161,7 @@ export class View {
   #tell(notice: Omit<Notice, 'id'>): void {
     const id = ++this.#notice;
     this.notices = [...this.notices, { id, ...notice }].slice(-MAX_NOTICES);
-    // An error stays twice as long: there is more to read, and its hint says what to do.
-    setTimeout(() => this.dismiss(id), notice.level === 'ok' ? NOTICE_MS / 2 : NOTICE_MS * 2);
+    // An error stays longer: there is more to read, and its hint says what to do. A warning can be acted upon meanwhile.
+    setTimeout(() => this.dismiss(id), NOTICE_MS * { ok: 0.5, error: 2, warning: 10 }[notice.level]);
   }
 }

@@ -4,23 +4,40 @@ import type { Problem, Settings } from '../../lib/wire';
 
 export type Draft = Omit<
   Settings,
-  'duration_s' | 'grace_s' | 'listen_timeout_s' | 'terminal_font_px' | 'allow_hosts' | 'intake'
+  | 'duration_s'
+  | 'grace_s'
+  | 'listen_timeout_s'
+  | 'terminal_font_px'
+  | 'allow_hosts'
+  | 'intake'
+  | 'idle_stop_min'
+  | 'disk_limit_mb'
+  | 'pool_size'
 > & {
   duration_min: string;
   grace_min: string;
   listen_timeout_s: string;
+  idle_stop_min: string;
+  disk_limit_mb: string;
+  /** Empty: as usual. */
+  pool_size: string;
   terminal_font_px: string;
   /** One host a line. */
   allow_hosts: string;
 };
 type Wrong = Partial<Record<keyof Draft, string>>;
 
+/** A smaller limit than this would stop everything. */
+const LEAST_DISK_MB = 64;
 const MONTH_MIN = 30 * 24 * 60;
 const NUMBERS = {
   duration_min: [0, MONTH_MIN],
   grace_min: [0, MONTH_MIN],
   listen_timeout_s: [5, 3600],
   terminal_font_px: [8, 32],
+  idle_stop_min: [0, MONTH_MIN],
+  disk_limit_mb: [0, 1024 * 1024],
+  pool_size: [0, 100],
 } as const satisfies Partial<Record<keyof Draft, readonly [number, number]>>;
 const HOST = /^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i;
 
@@ -40,19 +57,26 @@ export function draftOf({ intake: _, duration_s, grace_s, ...rest }: Settings): 
     duration_min: minutes(duration_s),
     grace_min: minutes(grace_s),
     listen_timeout_s: String(rest.listen_timeout_s),
+    idle_stop_min: String(rest.idle_stop_min),
+    disk_limit_mb: String(rest.disk_limit_mb),
+    pool_size: rest.pool_size === undefined ? '' : String(rest.pool_size),
     terminal_font_px: String(rest.terminal_font_px),
     allow_hosts: rest.allow_hosts.join('\n'),
   };
 }
 
-export function settingsOf({ duration_min, grace_min, ...draft }: Draft, before: Settings): Settings {
+export function settingsOf({ duration_min, grace_min, pool_size, ...draft }: Draft, before: Settings): Settings {
+  const { pool_size: _, ...others } = before;
   return {
-    ...before,
+    ...others,
     ...draft,
     docker_host: draft.docker_host.trim(),
     duration_s: Math.round(Number(duration_min) * 60),
     grace_s: Math.round(Number(grace_min) * 60),
     listen_timeout_s: Number(draft.listen_timeout_s),
+    idle_stop_min: Number(draft.idle_stop_min),
+    disk_limit_mb: Number(draft.disk_limit_mb),
+    ...(pool_size.trim() === '' ? {} : { pool_size: Number(pool_size) }),
     terminal_font_px: Number(draft.terminal_font_px),
     allow_hosts: hostsOf(draft.allow_hosts),
   };
@@ -64,9 +88,13 @@ export function wrongOf(draft: Draft): Wrong {
     const text = draft[field].trim();
     const value = Number(text);
     const fraction = field === 'duration_min' || field === 'grace_min';
+    // Empty: as many as are usual where Slipway runs.
+    if (field === 'pool_size' && text === '') continue;
     const fits = text !== '' && Number.isFinite(value) && value >= low && value <= high;
     if (!fits || (!fraction && !Number.isInteger(value))) wrong[field] = t.settings.between(low, high);
   }
+  const disk = Number(draft.disk_limit_mb);
+  if (disk > 0 && disk < LEAST_DISK_MB) wrong.disk_limit_mb = t.settings.diskWrong;
   const bad = hostsOf(draft.allow_hosts).find((host) => !HOST.test(host));
   if (bad !== undefined) wrong.allow_hosts = t.settings.badHost(bad);
   return wrong;
@@ -79,6 +107,9 @@ const FIELDS: [RegExp, keyof Draft][] = [
   [/listen_timeout/i, 'listen_timeout_s'],
   [/allow_hosts|host name/i, 'allow_hosts'],
   [/terminal_font/i, 'terminal_font_px'],
+  [/idle_stop/i, 'idle_stop_min'],
+  [/disk_limit/i, 'disk_limit_mb'],
+  [/pool_size/i, 'pool_size'],
 ];
 
 /** The field a refusal names, so that it can stand beside it. */

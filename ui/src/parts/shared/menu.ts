@@ -15,6 +15,8 @@ export type MenuEntry =
       run: () => void;
     }
   | { kind: 'title'; label: string }
+  /** Opens to the side, by pointer, Enter or the right arrow. */
+  | { kind: 'more'; label: string; icon?: Component<{ size?: number }>; entries: MenuEntry[] }
   | { kind: 'line' };
 
 let count = 0;

@@ -1,9 +1,11 @@
 // The actions of a workspace, for the menu in the title bar and the context menu of its row.
 
 import AppWindow from '@lucide/svelte/icons/app-window';
+import Camera from '@lucide/svelte/icons/camera';
 import CircleQuestion from '@lucide/svelte/icons/circle-question-mark';
 import Copy from '@lucide/svelte/icons/copy';
-import Endless from '@lucide/svelte/icons/infinity';
+import Gauge from '@lucide/svelte/icons/gauge';
+import HeartPulse from '@lucide/svelte/icons/heart-pulse';
 import Pause from '@lucide/svelte/icons/pause';
 import Pencil from '@lucide/svelte/icons/pencil';
 import Play from '@lucide/svelte/icons/play';
@@ -16,6 +18,8 @@ import { t } from '../../lib/messages';
 import type { App } from '../../lib/state/app.svelte';
 import type { Workspace } from '../../lib/wire';
 import type { MenuEntry } from '../shared/menu';
+import { leaseEntries } from './leaseEntries';
+import { policyEntries } from './policyEntries';
 
 export function workspaceEntries(app: App, workspace: Workspace): MenuEntry[] {
   const { act } = app;
@@ -50,18 +54,35 @@ export function workspaceEntries(app: App, workspace: Workspace): MenuEntry[] {
     },
     state === 'stopped' && { kind: 'item', label: t.workspace.start, icon: Play, run: () => void act.start(id) },
     state !== 'terminated' && { kind: 'line' },
-    runs && {
-      kind: 'item',
-      label: t.workspace.extend,
+    state !== 'terminated' && {
+      kind: 'more',
+      label: t.title.left,
       icon: Timer,
-      shortcut: 'Mod+Shift+X',
-      run: () => void act.extend(id),
+      entries: leaseEntries(app, workspace, Date.now()),
     },
-    workspace.lease.expires_at_ms !== null && {
+    state !== 'terminated' && {
+      kind: 'more',
+      label: t.health.policy,
+      icon: HeartPulse,
+      entries: policyEntries(app, workspace),
+    },
+    state !== 'terminated' && {
       kind: 'item',
-      label: t.workspace.keep,
-      icon: Endless,
-      run: () => void act.lease(id, { kind: 'keep' }),
+      label: t.limits.command,
+      icon: Gauge,
+      testid: 'limits',
+      run: () => {
+        app.view.dialog = { kind: 'limits', id };
+      },
+    },
+    (state === 'running' || state === 'paused' || state === 'stopped') && {
+      kind: 'item',
+      label: t.snapshots.take,
+      icon: Camera,
+      testid: 'snapshot',
+      run: () => {
+        app.view.dialog = { kind: 'snapshot', of: workspace };
+      },
     },
     { kind: 'item', label: t.workspace.rename, icon: Pencil, run: () => act.askRename(workspace) },
     workspace.url !== null && {

@@ -1,0 +1,103 @@
+// What a workspace used over the last quarter of an hour: its history first, then what is new, each second while
+// somebody looks (the engine measures so often only while it is asked), seldom when nobody does. Not here: drawing.
+import { asProblem, type Backend } from '../backend';
+import type { Limits, Problem, Sample, Stats, WorkspaceId } from '../wire';
+import { pulse } from './pulse';
+
+export const WATCHED_MS = 1000;
+export const IDLE_MS = 15_000;
+/** Charts are looked at without touching anything. */
+export const ATTENTION_MS = 60_000;
+/** How far back it goes, milliseconds. */
+export const SPAN_MS = 15 * 60_000;
+/** One reading more than asked for, so that none falls between two answers. */
+const OVERLAP_S = 3;
+
+/** What is known, with what is new: in order, each reading once, no older than the span before the newest. */
+export function joined(before: Sample[], fresh: Sample[]): Sample[] {
+  const last = before.at(-1)?.at_ms ?? Number.NEGATIVE_INFINITY;
+  // A clock that was set back makes everything known lie in the future: the engine's own order counts, so begin anew.
+  const newest = fresh.at(-1)?.at_ms;
+  if (newest !== undefined && newest < last - SPAN_MS) return fresh;
+  const all = [...before, ...fresh.filter(({ at_ms }) => at_ms > last)];
+  const end = all.at(-1)?.at_ms ?? 0;
+  const first = all.findIndex(({ at_ms }) => at_ms >= end - SPAN_MS);
+  return first > 0 ? all.slice(first) : all;
+}
+
+export class Metrics {
+  /** The latest answer, without its history. */
+  stats = $state.raw<Stats | null>(null);
+  samples = $state.raw<Sample[]>([]);
+  limits = $state.raw<Limits | null>(null);
+  /** Nothing was answered yet, for this reason. */
+  problem = $state.raw<Problem | null>(null);
+  /** It is measured each second now. */
+  live = $state(false);
+  #backend: Backend;
+  #id: WorkspaceId | null = null;
+
+  constructor(backend: Backend) {
+    this.#backend = backend;
+  }
+
+  /** Reads the history, and what is new for as long as it runs; the answer ends it. */
+  watch(id: WorkspaceId, running: boolean): () => void {
+    let ended = false;
+    if (this.#id !== id) {
+      this.#id = id;
+      this.stats = null;
+      this.samples = [];
+      this.limits = null;
+    }
+    this.problem = null;
+    this.live = running;
+    const current = () => !ended && this.#id === id;
+    const take = async () => {
+      const last = this.samples.at(-1)?.at_ms;
+      const missing = last === undefined ? SPAN_MS : Math.min(SPAN_MS, Math.max(0, Date.now() - last));
+      const since_s = Math.min(SPAN_MS / 1000, Math.ceil(missing / 1000) + OVERLAP_S);
+      try {
+        const stats = await this.#backend.call('workspace.stats', { id, since_s, resolution: 'seconds' });
+        if (!current()) return;
+        this.stats = stats;
+        this.samples = joined(this.samples, stats.samples);
+        this.problem = null;
+      } catch (thrown) {
+        if (current()) this.problem = asProblem(thrown);
+      }
+    };
+    void this.readLimits(id);
+    if (!running) {
+      void take();
+      return () => {
+        ended = true;
+      };
+    }
+    const stop = pulse({
+      watched: WATCHED_MS,
+      idle: IDLE_MS,
+      attention: ATTENTION_MS,
+      take,
+      onattention: (there) => {
+        this.live = there;
+      },
+    });
+    return () => {
+      ended = true;
+      this.live = false;
+      stop();
+    };
+  }
+
+  /** What it may use, once more. */
+  async readLimits(id: WorkspaceId): Promise<void> {
+    try {
+      const limits = await this.#backend.call('workspace.limits', { id });
+      if (this.#id === id) this.limits = limits;
+    } catch {
+      // The charts then have no line for them; whoever changes limits is told why.
+      if (this.#id === id) this.limits = null;
+    }
+  }
+}
