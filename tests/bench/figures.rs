@@ -23,6 +23,10 @@ impl Samples {
         sorted.get(index).copied().unwrap_or(f64::NAN)
     }
 
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn median(&self) -> f64 {
         self.at(0.5)
     }
@@ -34,7 +38,7 @@ impl Samples {
             self.at(0.0),
             self.at(0.99),
             self.at(1.0),
-            self.0.len()
+            self.count()
         );
     }
 }

@@ -5,6 +5,7 @@ mod by_hand;
 mod deploys;
 mod figures;
 mod listing;
+mod lives;
 mod pool;
 mod resident;
 mod terminals;
@@ -21,6 +22,12 @@ async fn main() -> Result<()> {
     }
     if chosen("pool") {
         pool::run().await?;
+    }
+    if chosen("leases") {
+        lives::leases().await?;
+    }
+    if chosen("adoption") {
+        lives::adoption().await?;
     }
     if chosen("listing") {
         listing::run().await?;

@@ -45,7 +45,7 @@ pub(crate) async fn run() -> Result<()> {
 }
 
 /// The process id of the background owner of a data directory, as `slipway doctor` tells it.
-fn owner(data: &Path) -> Result<String> {
+pub(crate) fn owner(data: &Path) -> Result<String> {
     let value: Value = serde_json::from_str(&slipway(data, &["doctor", "--json"])?)?;
     let checks = value.as_array().context("a list of checks")?;
     let owner = checks.iter().find(|check| check["name"] == "owner").context("the owner")?;

@@ -71,6 +71,12 @@ fn settings_are_kept() -> Result<()> {
     house.ok(&["serve", "--stop"])?;
     assert_eq!(house.ok(&["settings", "get", "preset"])?.trim(), "large");
     assert_eq!(house.run(&["settings", "set", "preset", "gigantic"])?.code, 2);
+    // One that has no value until it is set, and can be given up again.
+    assert_eq!(house.ok(&["settings", "get", "pool_size"])?.trim(), "null");
+    house.ok(&["settings", "set", "pool_size", "0"])?;
+    assert_eq!(house.ok(&["settings", "get", "pool_size"])?.trim(), "0");
+    house.ok(&["settings", "set", "pool_size", "null"])?;
+    assert_eq!(house.ok(&["settings", "get", "pool_size"])?.trim(), "null");
     assert_eq!(house.run(&["settings", "get", "no.such"])?.code, 2);
     Ok(())
 }

@@ -82,8 +82,6 @@ pub struct Settings {
     pub intake: IntakeLimits,
     /// Containers kept warm at most, so that a deploy need not wait for one; 0: none. Without it: 2, and 10 under
     /// `slipway serve`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[ts(optional)]
     pub pool_size: Option<u16>,
     /// Workspaces go on when the window is closed.
     pub keep_on_close: bool,

@@ -838,7 +838,7 @@ intake: IntakeLimits,
  * Containers kept warm at most, so that a deploy need not wait for one; 0: none. Without it: 2, and 10 under
  * `slipway serve`.
  */
-pool_size?: number, 
+pool_size: number | null, 
 /**
  * Workspaces go on when the window is closed.
  */

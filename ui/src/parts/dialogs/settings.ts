@@ -59,16 +59,15 @@ export function draftOf({ intake: _, duration_s, grace_s, ...rest }: Settings): 
     listen_timeout_s: String(rest.listen_timeout_s),
     idle_stop_min: String(rest.idle_stop_min),
     disk_limit_mb: String(rest.disk_limit_mb),
-    pool_size: rest.pool_size === undefined ? '' : String(rest.pool_size),
+    pool_size: rest.pool_size === null ? '' : String(rest.pool_size),
     terminal_font_px: String(rest.terminal_font_px),
     allow_hosts: rest.allow_hosts.join('\n'),
   };
 }
 
 export function settingsOf({ duration_min, grace_min, pool_size, ...draft }: Draft, before: Settings): Settings {
-  const { pool_size: _, ...others } = before;
   return {
-    ...others,
+    ...before,
     ...draft,
     docker_host: draft.docker_host.trim(),
     duration_s: Math.round(Number(duration_min) * 60),
@@ -76,7 +75,7 @@ export function settingsOf({ duration_min, grace_min, pool_size, ...draft }: Dra
     listen_timeout_s: Number(draft.listen_timeout_s),
     idle_stop_min: Number(draft.idle_stop_min),
     disk_limit_mb: Number(draft.disk_limit_mb),
-    ...(pool_size.trim() === '' ? {} : { pool_size: Number(pool_size) }),
+    pool_size: pool_size.trim() === '' ? null : Number(pool_size),
     terminal_font_px: Number(draft.terminal_font_px),
     allow_hosts: hostsOf(draft.allow_hosts),
   };
