@@ -26,16 +26,6 @@ fn a_workspace_stops_starts_and_goes() -> Result<()> {
 }
 
 #[test]
-fn what_a_program_printed_can_be_read() -> Result<()> {
-    let house = House::new()?;
-    let id = house.hello()?;
-    let logs = house.ok(&["logs", &id])?;
-    assert!(logs.to_lowercase().contains("listening") || logs.contains("3000"), "{logs:?}");
-    assert_eq!(house.run(&["logs", &id, "--process", "none"])?.code, 6);
-    Ok(())
-}
-
-#[test]
 fn a_lease_is_shown_extended_and_dropped() -> Result<()> {
     let house = House::new()?;
     let ready = house.deploy(&slipway_tests::project::sample("node-hello")?, &["--duration", "30m"])?;

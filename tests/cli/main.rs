@@ -6,6 +6,7 @@ mod files;
 mod house;
 mod http;
 mod life;
+mod logs;
 mod owner;
 mod resources;
 mod shell;

@@ -12,6 +12,7 @@ mod harness;
 mod health;
 mod idle;
 mod leases;
+mod logs;
 mod outages;
 mod pauses;
 mod pool;

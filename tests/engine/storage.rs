@@ -10,11 +10,11 @@ use slipway_wire::{Api, Code, EventBody, Nothing, Settings, WorkspaceRename, Wor
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 /// A small file system of a test's own, unmounted when dropped.
-struct SmallDisk(tempfile::TempDir);
+pub(crate) struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
     /// Needs the right to mount; `None` without it.
-    fn mount(size: &str) -> Result<Option<Self>> {
+    pub(crate) fn mount(size: &str) -> Result<Option<Self>> {
         let folder = tempfile::tempdir()?;
         let options = format!("size={size},mode=0700");
         let mounted = Command::new("mount")
@@ -24,8 +24,13 @@ impl SmallDisk {
         Ok(mounted.status.success().then_some(Self(folder)))
     }
 
+    /// Where it is mounted.
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
     /// Fills it to the last byte; gives the file that does.
-    fn fill(&self) -> Result<std::path::PathBuf> {
+    pub(crate) fn fill(&self) -> Result<std::path::PathBuf> {
         let path = self.0.path().join("ballast");
         let mut ballast = fs::File::create(&path)?;
         loop {

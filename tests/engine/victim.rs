@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use futures_util::StreamExt;
 use slipway_engine::Engine;
 use slipway_wire::{
-    Api, EventBody, Nothing, OpenProcess, PhaseName, PhaseState, WindowSize, WorkspaceId, WorkspaceState,
+    Api, EventBody, LogQuery, Nothing, OpenProcess, PhaseName, PhaseState, WindowSize, WorkspaceId, WorkspaceState,
 };
 use std::{
     collections::BTreeMap,
@@ -23,6 +23,7 @@ const DATA: &str = "SLIPWAY_VICTIM_DATA";
 const ZIP: &str = "SLIPWAY_VICTIM_ZIP";
 const FRESH: &str = "SLIPWAY_VICTIM_FRESH";
 const POOL: &str = "SLIPWAY_VICTIM_POOL";
+const WATCH: &str = "SLIPWAY_VICTIM_WATCH";
 
 /// What the victim does: opens an engine on a folder, deploys a zip, and prints every phase as it begins and each state
 /// as it is reached, one a line.
@@ -38,6 +39,9 @@ async fn the_victim() -> Result<()> {
         config.pool_size = size.parse()?;
     }
     let engine = Engine::open(config).await?;
+    if env::var_os(WATCH).is_some() {
+        return watch(&engine).await;
+    }
     let Some(zip) = env::var_os(ZIP).map(PathBuf::from) else {
         let status = engine.engine_status(Nothing {}).await?;
         say(&format!("status {}", serde_json::to_string(&status)?))?;
@@ -77,6 +81,22 @@ async fn the_victim() -> Result<()> {
     bail!("the events ended")
 }
 
+/// Says when a new line of a log was seen, of whatever workspace there is.
+async fn watch(engine: &Engine) -> Result<()> {
+    let found = engine.workspace_list(Nothing {}).await?.pop().context("a workspace")?;
+    let mut query: LogQuery = serde_json::from_str(&format!("{{\"id\":\"{}\",\"tail\":1}}", found.id))?;
+    query.after = Some(engine.workspace_logs(query.clone()).await?.next);
+    query.tail = None;
+    query.wait_ms = Some(10_000);
+    loop {
+        let page = engine.workspace_logs(query.clone()).await?;
+        query.after = Some(page.next);
+        if !page.records.is_empty() {
+            say("line")?;
+        }
+    }
+}
+
 /// Whole lines, at once: whoever reads them acts on each.
 fn say(line: &str) -> Result<()> {
     use std::io::Write;
@@ -94,6 +114,8 @@ pub(crate) struct Orders<'a> {
     pub(crate) fresh_image: bool,
     /// Keeps this many containers warm.
     pub(crate) pool: usize,
+    /// Deploys nothing and says when a log has a new line.
+    pub(crate) watch: bool,
     pub(crate) docker_host: Option<&'a str>,
     /// Another user, by number; only root may.
     pub(crate) user: Option<u32>,
@@ -118,6 +140,9 @@ impl Victim {
             .kill_on_drop(true);
         if orders.fresh_image {
             command.env(FRESH, "1");
+        }
+        if orders.watch {
+            command.env(WATCH, "1");
         }
         if let Some(zip) = orders.zip {
             command.env(ZIP, zip);

@@ -1,11 +1,13 @@
 //! What can be typed: commands, options and their help. Parsing only; nothing here acts.
 
 mod deploy;
+mod logs;
 mod owner;
 mod resources;
 mod snapshot;
 
 pub(crate) use deploy::{Deploy, Life};
+pub(crate) use logs::Logs;
 pub(crate) use owner::{Completions, Man, Serve, Settings, SettingsAction};
 pub(crate) use resources::{Limits, Metrics, Stats};
 pub(crate) use snapshot::{
@@ -111,10 +113,8 @@ The same is at /metrics of the owner's socket and of `slipway serve --listen`, t
 Without a terminal, bytes pass as they are and standard error stays apart. The exit code is the command's own.")]
     Shell(Shell),
     /// Show what a workspace's programs printed
-    #[command(
-        after_help = "Examples:\n  slipway logs shop\n  slipway logs shop -f\n  slipway logs shop --process install"
-    )]
-    Logs(Logs),
+    #[command(after_help = logs::EXAMPLES)]
+    Logs(Box<Logs>),
     /// Copy files into or out of a workspace
     #[command(after_help = "Examples:
   slipway cp notes.txt shop:/workspace/
@@ -195,6 +195,7 @@ impl Command {
             Self::Doctor(args) | Self::Pool(args) => args.json,
             Self::Stats(args) => args.json,
             Self::Limits(args) => args.json,
+            Self::Logs(args) => args.json,
             Self::Lease(args) => args.json,
             Self::RestartPolicy(args) => args.json,
             Self::Snapshot(args) => args.json(),
@@ -234,19 +235,6 @@ pub(crate) struct Shell {
     /// The command; the image's shell without it
     #[arg(last = true, value_name = "CMD")]
     pub(crate) command: Vec<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Logs {
-    /// The workspace: its id, the beginning of it, or its name
-    #[arg(value_name = "WORKSPACE")]
-    pub(crate) id: String,
-    /// Go on as more is printed
-    #[arg(short, long)]
-    pub(crate) follow: bool,
-    /// Only this process, by name or id
-    #[arg(long, value_name = "NAME")]
-    pub(crate) process: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -1,199 +1,187 @@
-//! `slipway logs`: the transcripts of a workspace's phases and programs, oldest first; with `-f` also what comes.
-//! On a terminal only text and colours are let through; elsewhere the bytes are as the programs wrote them.
+//! `slipway logs`: the lines a workspace's programs printed, from the owner's disk, a page at a time; with `-f` also what
+//! comes, over changes of the owner too. Lines are plain text when they come; colours go to a terminal only.
 
 use crate::{
     args::Logs,
     exit::{Code, Failure},
     out,
     session::Session,
-    text::{self, OutputFilter},
+    text::{self, Paint},
 };
-use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use slipway_http::{AttachOutput, Events};
 use slipway_wire::{
-    Api as _, Code as Why, EventBody, FrameKind, Problem, Process, ProcessId, ProcessRef, ProcessRole,
-    WorkspaceId, WorkspaceRef, WorkspaceState,
+    Api as _, Code as Why, LogGap, LogLevel, LogPage, LogQuery, LogRecord, LogStream, Problem,
 };
 use std::{
-    collections::HashSet,
     io::{IsTerminal as _, Write as _},
+    path::Path,
+    time::{Duration, Instant},
 };
 
+/// How long one question of a follower waits for lines, milliseconds.
+const WAIT_MS: u64 = 2000;
+/// How long the owner may be away.
+const PATIENCE: Duration = Duration::from_secs(15);
+const BETWEEN: Duration = Duration::from_millis(100);
+
 pub(crate) async fn run(args: Logs) -> Result<Code, Failure> {
-    let session = Session::open().await?;
-    let id = session.find(&args.id).await?.id;
-    // Before the list, so that no process is missed between the two.
-    let events = if args.follow { Some(session.client.events(None).await?) } else { None };
-    let processes = chosen(&session, &id, args.process.as_deref()).await?;
-    let mut printer = Printer::new(processes.len() > 1 || args.follow);
-    match events {
-        None => {
-            for process in &processes {
-                print_past(&session, process, &mut printer).await?;
-            }
-        }
-        Some(events) => {
-            follow(&session, &id, args.process.as_deref(), events, processes, &mut printer).await?;
-        }
-    }
-    Ok(Code::OK)
-}
-
-async fn chosen(session: &Session, id: &WorkspaceId, wanted: Option<&str>) -> Result<Vec<Process>, Failure> {
-    let mut all = session.api.process_list(WorkspaceRef { id: id.clone() }).await?;
-    all.retain(|process| matches(process, wanted));
-    if let (Some(name), true) = (wanted, all.is_empty()) {
-        return Err(Problem::new(Why::NotFound, format!("{id} has no process {name:?}."))
-            .hint(format!("`slipway logs {id}` shows all of them."))
-            .into());
-    }
-    Ok(all)
-}
-
-/// Without a name: the phases and programs, not people's terminals.
-fn matches(process: &Process, wanted: Option<&str>) -> bool {
-    match wanted {
-        Some(name) => process.name == name || process.id.as_str() == name,
-        None => matches!(process.role, ProcessRole::Install | ProcessRole::Build | ProcessRole::App),
-    }
-}
-
-fn reference(process: &Process) -> ProcessRef {
-    ProcessRef { id: process.workspace.clone(), process: process.id.clone() }
-}
-
-/// What a process has printed up to now.
-async fn print_past(session: &Session, process: &Process, printer: &mut Printer) -> Result<(), Failure> {
-    let (mut output, _input) = session.client.attach(&reference(process), 0, false, false).await?;
-    printer.begin(process)?;
-    // One that runs would go on; its listing says how much there was.
-    let until = if process.exit.is_none() { Some(process.bytes) } else { None };
-    let mut at = 0;
-    while until.is_none_or(|until| at < until) {
-        let Some(frame) = output.next().await else { break };
-        let frame = frame?;
-        at = frame.offset + if frame.kind == FrameKind::Gap { 0 } else { frame.payload.len() as u64 };
-        match frame.kind {
-            FrameKind::Exit => break,
-            FrameKind::Gap => out::note("slipway: earlier output is no longer kept."),
-            FrameKind::Terminal | FrameKind::Stdout | FrameKind::Stderr => {
-                printer.print(frame.kind, &frame.payload)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-async fn follow(
-    session: &Session,
-    id: &WorkspaceId,
-    wanted: Option<&str>,
-    mut events: Events,
-    known: Vec<Process>,
-    printer: &mut Printer,
-) -> Result<(), Failure> {
-    let mut seen = HashSet::new();
-    let mut outputs = FuturesUnordered::new();
-    let mut arrived = known;
-    let mut over = false;
+    let mut session = Session::open().await?;
+    let mut query = LogQuery {
+        id: session.find_any(&args.id).await?.id,
+        after: None,
+        tail: args.tail,
+        since_ms: args.since,
+        until_ms: args.until,
+        level: args.level.map(LogLevel::from),
+        process: args.process.clone(),
+        grep: args.grep.clone(),
+        limit: Some(2000),
+        wait_ms: args.follow.then_some(0),
+    };
+    let mut target = Target::open(&args)?;
+    let mut lines = 0_u64;
     loop {
-        for process in arrived.drain(..) {
-            if seen.insert(process.id.clone()) {
-                // The input half keeps the connection open.
-                let (output, input) = session.client.attach(&reference(&process), 0, false, false).await?;
-                outputs.push(next(process, output, input));
-            }
+        let page = ask(&mut session, &query, args.follow).await?;
+        if let Some(gap) = page.gap {
+            target.gap(gap)?;
         }
-        if over && outputs.is_empty() {
-            return Ok(());
+        for record in &page.records {
+            lines += u64::from(target.line(record)?);
         }
-        tokio::select! {
-            Some((process, output, input, frame)) = outputs.next() => match frame {
-                Some(Ok(frame)) if frame.kind == FrameKind::Exit => {}
-                Some(Ok(frame)) => {
-                    if frame.kind == FrameKind::Gap {
-                        out::note("slipway: some output is no longer kept.");
-                    } else {
-                        printer.begin(&process)?;
-                        printer.print(frame.kind, &frame.payload)?;
-                    }
-                    outputs.push(next(process, output, input));
-                }
-                Some(Err(problem)) => return Err(problem.into()),
-                None => {}
-            },
-            event = events.next() => {
-                let event = event?;
-                if matches!(event.body, EventBody::Gap) {
-                    arrived = chosen(session, id, None).await?;
-                    arrived.retain(|process| matches(process, wanted));
-                    continue;
-                }
-                if event.workspace.as_ref() != Some(id) {
-                    continue;
-                }
-                match event.body {
-                    EventBody::Process(process) if matches(&process, wanted) => arrived.push(process),
-                    EventBody::Removed => over = true,
-                    EventBody::Workspace(workspace) => {
-                        over = !matches!(workspace.state, WorkspaceState::Creating | WorkspaceState::Running);
-                    }
-                    _ => {}
-                }
-            }
+        target.flush()?;
+        let over = if args.follow { !page.live } else { true };
+        if over && !page.more {
+            break;
+        }
+        query.after = Some(page.next);
+        query.tail = None;
+        query.wait_ms = args.follow.then_some(WAIT_MS);
+    }
+    target.done(lines)?;
+    Ok(if lines == 0 && args.grep.is_some() { Code::FAILED } else { Code::OK })
+}
+
+/// A page. A follower waits for an owner that went away, or starts another.
+async fn ask(session: &mut Session, query: &LogQuery, patient: bool) -> Result<LogPage, Failure> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let problem = match session.api.workspace_logs(query.clone()).await {
+            Ok(page) => return Ok(page),
+            Err(problem) => problem,
+        };
+        if !patient || problem.code != Why::OwnerBusy || Instant::now() >= deadline {
+            return Err(problem.into());
+        }
+        tracing::debug!(%problem, "asking again");
+        tokio::time::sleep(BETWEEN).await;
+        if let Ok(again) = Session::at(session.places.clone()).await {
+            *session = again;
         }
     }
 }
 
-async fn next<I>(
-    process: Process,
-    mut output: AttachOutput,
-    input: I,
-) -> (Process, AttachOutput, I, Option<Result<slipway_wire::Frame<bytes::Bytes>, Problem>>) {
-    let frame = output.next().await;
-    (process, output, input, frame)
+/// Where lines go, and how they look there.
+struct Target {
+    json: bool,
+    timestamps: bool,
+    /// A person's terminal: names in front, colours, Slipway's own lines.
+    terminal: bool,
+    paint: Paint,
+    file: Option<tempfile::NamedTempFile>,
+    export: Option<std::path::PathBuf>,
+    buffer: Vec<u8>,
 }
 
-/// Writes transcripts, saying whose turn it is when there are several.
-struct Printer {
-    headed: bool,
-    last: Option<ProcessId>,
-    filter: Option<OutputFilter>,
-}
-
-impl Printer {
-    fn new(headed: bool) -> Self {
-        let terminal = std::io::stdout().is_terminal();
-        Self { headed: headed && terminal, last: None, filter: terminal.then(OutputFilter::default) }
+impl Target {
+    fn open(args: &Logs) -> Result<Self, Failure> {
+        let file = match &args.export {
+            None => None,
+            Some(path) => {
+                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+                let file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")));
+                Some(file.map_err(|e| cannot(path, &e))?)
+            }
+        };
+        let terminal = file.is_none() && std::io::stdout().is_terminal();
+        let (json, timestamps, export) = (args.json, args.timestamps, args.export.clone());
+        Ok(Self { json, timestamps, terminal, paint: Paint::stdout(), file, export, buffer: Vec::new() })
     }
 
-    fn begin(&mut self, process: &Process) -> Result<(), Failure> {
-        if self.last.as_ref() == Some(&process.id) {
-            return Ok(());
+    /// Whether the line was one to show.
+    fn line(&mut self, record: &LogRecord) -> Result<bool, Failure> {
+        if self.json {
+            serde_json::to_writer(&mut self.buffer, record).map_err(std::io::Error::from)?;
+            self.buffer.push(b'\n');
+            return Ok(true);
         }
-        if let Some(filter) = &mut self.filter {
-            *filter = OutputFilter::default();
+        let own = record.stream == LogStream::Slipway;
+        if own && !self.terminal {
+            if record.missing_bytes.is_some() {
+                out::note(&format!("slipway: {}: {}", text::clean(&record.process), text::clean(&record.message)));
+            }
+            return Ok(false);
         }
-        if self.headed {
-            let title = format!("── {} ── {}", text::clean(&process.name), text::clean(&process.command));
-            let paint = text::Paint::stdout();
-            // A program may have left its colour on, or its line open.
-            out::line(&format!(
-                "\x1b[0m{}{}",
-                if self.last.is_some() { "\n" } else { "" },
-                paint.dim(&title)
-            ))?;
+        let mut line = String::new();
+        if self.timestamps {
+            line.push_str(&self.paint.dim(&text::rfc3339_ms(record.at_ms)));
+            line.push(' ');
         }
-        self.last = Some(process.id.clone());
+        if self.terminal {
+            let name = format!("{:>8} │ ", text::clean(&record.process));
+            line.push_str(&match record.level {
+                LogLevel::Error | LogLevel::Fatal => self.paint.red(&name),
+                LogLevel::Warn => self.paint.yellow(&name),
+                _ => self.paint.cyan(&name),
+            });
+        }
+        match &record.coloured {
+            _ if own => line.push_str(&self.paint.dim(&text::clean(&record.message))),
+            Some(coloured) if self.paint.wanted() => {
+                // The owner lets colours through and nothing else; here it is made sure.
+                let shown = text::OutputFilter::default().pass(coloured.as_bytes());
+                line.push_str(&String::from_utf8_lossy(&shown));
+            }
+            _ => line.push_str(&record.message),
+        }
+        line.push('\n');
+        self.buffer.extend_from_slice(line.as_bytes());
+        Ok(!own)
+    }
+
+    fn gap(&mut self, gap: LogGap) -> Result<(), Failure> {
+        if self.json {
+            serde_json::to_writer(&mut self.buffer, &serde_json::json!({ "gap": gap }))
+                .map_err(std::io::Error::from)?;
+            self.buffer.push(b'\n');
+        } else {
+            let count = gap.to.saturating_sub(gap.from);
+            out::note(&format!("slipway: {count} lines are no longer kept here (log_limit_mb)."));
+        }
         Ok(())
     }
 
-    fn print(&mut self, kind: FrameKind, bytes: &[u8]) -> Result<(), Failure> {
-        match &mut self.filter {
-            Some(filter) => out::bytes(&filter.pass(bytes))?,
-            None if kind == FrameKind::Stderr => std::io::stderr().lock().write_all(bytes)?,
-            None => out::bytes(bytes)?,
+    fn flush(&mut self) -> Result<(), Failure> {
+        let written = match &mut self.file {
+            Some(file) => file.write_all(&self.buffer),
+            None => out::bytes(&self.buffer),
+        };
+        self.buffer.clear();
+        match (written, &self.export) {
+            (Err(error), Some(path)) => Err(cannot(path, &error)),
+            (written, _) => Ok(written?),
+        }
+    }
+
+    fn done(self, lines: u64) -> Result<(), Failure> {
+        if let (Some(file), Some(path)) = (self.file, self.export) {
+            file.persist(&path).map_err(|e| cannot(&path, &e.error))?;
+            out::note(&format!("{lines} lines in {}", path.display()));
         }
         Ok(())
     }
+}
+
+fn cannot(path: &Path, error: &std::io::Error) -> Failure {
+    Problem::new(Why::Storage, format!("{} cannot be written: {error}.", path.display()))
+        .hint("Name another file, or see that its folder is there and has room.")
+        .into()
 }

@@ -59,7 +59,7 @@ async fn run(command: Command) -> Result<Code, Failure> {
         Command::Limits(args) => limits::run(args).await,
         Command::Metrics(_) => metrics::run().await,
         Command::Shell(args) => shell::run(args).await,
-        Command::Logs(args) => logs::run(args).await,
+        Command::Logs(args) => logs::run(*args).await,
         Command::Cp(args) => copy::run(args).await,
         Command::Open(args) => browser::run(args).await,
         Command::Stop(args) => manage::stop(args).await,

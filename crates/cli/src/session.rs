@@ -3,7 +3,7 @@
 
 use crate::exit::Failure;
 use slipway_http::{Environment, Places, UnixClient, connect_or_start};
-use slipway_wire::{Api, Client, Code, Nothing, Problem, Workspace, WorkspaceState};
+use slipway_wire::{Api, Client, Code, Nothing, Problem, Workspace, WorkspaceRef, WorkspaceState};
 
 /// A connection to the owner.
 #[derive(Clone, Debug)]
@@ -33,6 +33,19 @@ impl Session {
     pub(crate) async fn find(&self, text: &str) -> Result<Workspace, Failure> {
         let all = self.api.workspace_list(Nothing {}).await?;
         Ok(pick(all, text)?)
+    }
+}
+
+impl Session {
+    /// The same, and one that was deleted lately, by its whole id.
+    pub(crate) async fn find_any(&self, text: &str) -> Result<Workspace, Failure> {
+        let found = self.find(text).await;
+        match (&found, text.parse()) {
+            (Err(Failure::Problem(Problem { code: Code::NotFound, .. })), Ok(id)) => {
+                self.api.workspace_status(WorkspaceRef { id }).await.or(found)
+            }
+            _ => found,
+        }
     }
 }
 

@@ -20,6 +20,11 @@ impl Paint {
         Self(std::io::stderr().is_terminal() && wanted())
     }
 
+    /// Colours are wanted.
+    pub(crate) fn wanted(self) -> bool {
+        self.0
+    }
+
     fn with(self, code: &str, text: &str) -> String {
         if self.0 { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
@@ -101,6 +106,12 @@ pub(crate) fn span(ms: u64) -> String {
 pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A moment as RFC 3339, to the millisecond.
+pub(crate) fn rfc3339_ms(at_ms: u64) -> String {
+    let at = UNIX_EPOCH + Duration::from_millis(at_ms.min(253_402_300_799_000));
+    humantime::format_rfc3339_millis(at).to_string()
 }
 
 /// A moment as RFC 3339, to the second.

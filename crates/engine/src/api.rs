@@ -1,13 +1,9 @@
 //! The commands table, executed. Each command checks what it is given and hands it to the one who knows.
 
-use slipway_agent_api::v1::{
-    EnvironmentVariable, ExecRequest, ForgetRequest, Process as AgentProcess, ProcessesRequest,
-    SignalRequest, signal_request::Scope,
-};
 use slipway_wire::{
     Api, Code, DeployRequest, DirectoryListing, EgressEntry, EgressRule, EngineStatus, Event, EventBody,
-    FileEntry, FileRef, FileText, Inspection, LeaseRequest, Level, Limits, LimitsRequest, Mkdir, Nothing,
-    OpenProcess, PhaseName, PhaseState, PoolStatus, Problem, Process, ProcessRef, ProcessRole,
+    FileEntry, FileRef, FileText, Inspection, LeaseRequest, Level, Limits, LimitsRequest, LogPage, LogQuery,
+    Mkdir, Nothing, OpenProcess, PhaseName, PhaseState, PoolStatus, Problem, Process, ProcessRef,
     RedeployRequest, RemoveFile, RenameFile, Resize, RestartPolicyRequest, Settings, Signal, Snapshot,
     SnapshotCreate, SnapshotEdit, SnapshotExport, SnapshotFile, SnapshotImport, SnapshotRef, SnapshotStart,
     Source, Stats, StatsRequest, Usage, Workspace, WorkspaceId, WorkspacePage, WorkspaceQuery, WorkspaceRef,
@@ -19,14 +15,11 @@ use std::{
 };
 
 use crate::{
-    agent_link::{AgentLink, agent_problem},
-    attachment::agent_size,
-    deploy::{
-        HEALTH_TAG, Intake, app_tag, check_env, check_root, exit_view, hang_up, inspect, plan_view, role_of,
-    },
+    agent_link::AgentLink,
+    deploy::{Intake, check_env, check_root, inspect, plan_view},
     docker::check_image_name,
     engine::Engine,
-    files, resources, snapshot,
+    files, processes, resources, snapshot,
     workspace::{Driver, Origin, Record, Request, lease, message, name, waiting},
 };
 
@@ -129,27 +122,6 @@ fn choose_plan(intake: &Intake, wanted: Option<&str>) -> Result<Option<slipway_i
             format!("There is: {}.", known.join(", "))
         };
         Problem::new(Code::NotFound, format!("This project has no plan {wanted:?}.")).hint(hint)
-    })
-}
-
-fn process_view(id: &WorkspaceId, process: &AgentProcess) -> Option<Process> {
-    if process.tag == HEALTH_TAG {
-        return None;
-    }
-    let words: Vec<String> = process.argv.iter().map(|a| String::from_utf8_lossy(a).into_owned()).collect();
-    let shell = matches!(words.as_slice(), [sh, c, _] if sh.ends_with("/sh") && c == "-c");
-    let command = if shell { words[2].clone() } else { words.join(" ") };
-    let bounded =
-        |text: &str, most: usize| text.chars().filter(|c| !c.is_control()).take(most).collect::<String>();
-    Some(Process {
-        id: process.process.parse().ok()?,
-        workspace: id.clone(),
-        name: bounded(&process.name, 80),
-        role: role_of(&process.tag),
-        command: bounded(&command, 1000),
-        terminal: process.pty,
-        bytes: process.bytes,
-        exit: process.exit.as_ref().map(exit_view),
     })
 }
 
@@ -284,98 +256,31 @@ impl Api for Engine {
         self.shared.store.messages(&request.id)
     }
 
+    async fn workspace_logs(&self, query: LogQuery) -> Result<LogPage, Problem> {
+        crate::logs::page(&self.shared, query).await
+    }
+
     async fn process_list(&self, request: WorkspaceRef) -> Result<Vec<Process>, Problem> {
-        let handle = self.handle(&request.id)?;
-        let link = if handle.paused() { Some(handle.agent()?) } else { handle.link() };
-        let Some(link) = link else { return Ok(Vec::new()) };
-        let reply = link.client.clone().processes(ProcessesRequest {}).await;
-        let reply = reply.map_err(|s| agent_problem("listing programs", &s))?.into_inner();
-        Ok(reply.processes.iter().take(1000).filter_map(|p| process_view(&request.id, p)).collect())
+        processes::list(&self.handle(&request.id)?, &request.id).await
     }
 
     async fn process_open(&self, request: OpenProcess) -> Result<Process, Problem> {
         check_env(&request.env)?;
-        let handle = self.handle(&request.id)?;
-        let link = handle.agent()?;
-        handle.activity().note();
-        let pty = request.terminal.map(agent_size).transpose()?;
-        let role = if pty.is_some() { ProcessRole::Terminal } else { ProcessRole::Exec };
-        let argv: Vec<bytes::Bytes> =
-            request.argv.iter().map(|a| bytes::Bytes::copy_from_slice(a.as_bytes())).collect();
-        let shell = link.hello.shell.rsplit('/').next().unwrap_or("sh").to_owned();
-        let fallback = request.argv.first().map_or(shell, |p| p.rsplit('/').next().unwrap_or(p).to_owned());
-        let cwd = request.cwd.unwrap_or_else(|| handle.view().root);
-        let exec = ExecRequest {
-            argv: argv.clone(),
-            cwd: bytes::Bytes::copy_from_slice(cwd.as_bytes()),
-            env: request
-                .env
-                .iter()
-                .map(|(name, value)| EnvironmentVariable { name: name.clone(), value: value.clone() })
-                .collect(),
-            pty,
-            name: request
-                .name
-                .clone()
-                .unwrap_or(fallback)
-                .chars()
-                .filter(|c| !c.is_control())
-                .take(80)
-                .collect(),
-            stdin: request.stdin,
-            tag: app_tag(role),
-        };
-        let name = exec.name.clone();
-        let started = link.client.clone().exec(exec).await;
-        let started = started.map_err(|s| agent_problem("starting the program", &s))?.into_inner();
-        let process = Process {
-            id: started.process.parse()?,
-            workspace: request.id.clone(),
-            name,
-            role,
-            command: if request.argv.is_empty() { link.hello.shell.clone() } else { request.argv.join(" ") },
-            terminal: request.terminal.is_some(),
-            bytes: 0,
-            exit: None,
-        };
+        let process = processes::open(&self.handle(&request.id)?, &request).await?;
         self.shared.bus.publish(Some(&request.id), EventBody::Process(process.clone()));
         Ok(process)
     }
 
     async fn process_resize(&self, request: Resize) -> Result<Nothing, Problem> {
-        let link = self.link(&request.id)?;
-        let size = agent_size(request.size)?;
-        let resize =
-            slipway_agent_api::v1::ResizeRequest { process: request.process.to_string(), size: Some(size) };
-        link.client
-            .clone()
-            .resize(resize)
-            .await
-            .map_err(|s| agent_problem("changing the terminal's size", &s))?;
-        Ok(Nothing {})
+        processes::resize(&self.link(&request.id)?, &request).await
     }
 
     async fn process_signal(&self, request: Signal) -> Result<Nothing, Problem> {
-        if !(1..=64).contains(&request.signal) {
-            return Err(Problem::new(Code::Invalid, format!("{} is not a signal's number.", request.signal)));
-        }
-        let scope = if request.tree { Scope::Tree } else { Scope::Foreground };
-        let signal = SignalRequest {
-            process: request.process.to_string(),
-            signal: request.signal,
-            scope: scope.into(),
-        };
-        let link = self.link(&request.id)?;
-        link.client.clone().signal(signal).await.map_err(|s| agent_problem("sending a signal", &s))?;
-        Ok(Nothing {})
+        processes::signal(&self.link(&request.id)?, &request).await
     }
 
     async fn process_close(&self, request: ProcessRef) -> Result<Nothing, Problem> {
-        let link = self.link(&request.id)?;
-        hang_up(&link, &request.process).await?;
-        let forget = ForgetRequest { process: request.process.to_string() };
-        link.client.clone().forget(forget).await.map_err(|s| agent_problem("closing the terminal", &s))?;
-        Ok(Nothing {})
+        processes::close(&self.link(&request.id)?, &request).await
     }
 
     async fn file_list(&self, request: FileRef) -> Result<DirectoryListing, Problem> {

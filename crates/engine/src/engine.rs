@@ -77,6 +77,7 @@ impl Engine {
             resources: crate::resources::Resources::default(),
             snapshots: crate::snapshot::Snapshots::default(),
             metrics: crate::metrics::Metrics::default(),
+            logs: crate::logs::Logs::new(&config.data_dir),
             egress: Mutex::new(BTreeMap::new()),
             config,
         });

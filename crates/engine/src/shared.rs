@@ -13,6 +13,7 @@ use crate::{
     docker_watch::DockerWatch,
     egress,
     events::Bus,
+    logs::Logs,
     metrics::Metrics,
     pool::Pool,
     preview::Gateway,
@@ -47,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) resources: Resources,
     pub(crate) snapshots: Snapshots,
     pub(crate) metrics: Metrics,
+    pub(crate) logs: Logs,
     pub(crate) egress: Mutex<BTreeMap<WorkspaceId, VecDeque<EgressEntry>>>,
 }
 

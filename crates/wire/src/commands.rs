@@ -126,6 +126,9 @@ commands! {
     /// The messages of a workspace, oldest first.
     "workspace.messages" workspace_messages(WorkspaceRef) -> Vec<Event>;
 
+    /// What a workspace's programs printed, line by line, also of one deleted lately; may wait for what is not there yet.
+    "workspace.logs" workspace_logs(LogQuery) -> LogPage;
+
     /// The processes of a workspace that have a transcript: phases, programs and terminals.
     "process.list" process_list(WorkspaceRef) -> Vec<Process>;
     /// Starts a process: a terminal, or a program with pipes. Output comes by attaching.

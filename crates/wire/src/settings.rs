@@ -78,6 +78,8 @@ pub struct Settings {
     pub listen_timeout_s: u64,
     /// MiB a workspace may write in its container before its program is stopped; 0: no limit.
     pub disk_limit_mb: u64,
+    /// MiB of a workspace's log kept on this machine; the oldest lines go first.
+    pub log_limit_mb: u64,
     /// Bounds on zips and folders.
     pub intake: IntakeLimits,
     /// Containers kept warm at most, so that a deploy need not wait for one; 0: none. Without it: 2, and 10 under
@@ -126,6 +128,7 @@ impl Default for Settings {
             trust_host_certificates: true,
             listen_timeout_s: 120,
             disk_limit_mb: 10 * 1024,
+            log_limit_mb: 32,
             intake: IntakeLimits::default(),
             pool_size: None,
             keep_on_close: false,

@@ -281,8 +281,10 @@ impl Job {
         command: &Command,
     ) -> Result<Ended, Problem> {
         let mut process = self.launch(phase, link, command).await?;
+        let program = run::followed(&process);
+        let follow = run::follow(&self.shared, link, &program);
         tokio::select! {
-            ended = run::follow(link, &process.id) => {
+            ended = follow => {
                 let ended = ended?;
                 if let Some(kills) = ended.memory_kills {
                     self.shared.resources.meter(&self.record.view.id).kills_told(kills);
@@ -397,6 +399,7 @@ impl Job {
         for extra in &plan.processes {
             let command = self.command(&extra.name, ProcessRole::App, plan, &extra.step);
             let process = at(phase, run::start(link, &self.record.view.id, &command).await)?;
+            self.shared.keep_log(link, &run::followed(&process));
             self.updates.tell(Update::Process(process)).await;
         }
         self.done(phase, None).await;
@@ -446,7 +449,7 @@ async fn end_process(link: &AgentLink, process: &ProcessId, polite: i32) -> Resu
         Err(status) => return Err(crate::agent_link::agent_problem("ending a program", &status)),
         Ok(_) => {}
     }
-    let ended = tokio::time::timeout(std::time::Duration::from_secs(3), run::follow(link, process)).await;
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(3), run::exit_of(link, process.as_str())).await;
     if ended.is_ok() {
         return Ok(());
     }

@@ -4,12 +4,13 @@ use slipway_agent_api::v1::{
     AttachOpen, AttachRequest, EnvironmentVariable, ExecRequest, Exit, UsageRequest, WindowSize,
     attach_reply::Event, attach_request::Part,
 };
-use slipway_wire::{Code, Problem, Process, ProcessExit, ProcessId, ProcessRole, WorkspaceId};
-use std::collections::BTreeMap;
+use slipway_wire::{Code, Problem, Process, ProcessExit, ProcessRole, WorkspaceId};
+use std::{collections::BTreeMap, sync::Arc};
 
-use super::tail::Tail;
 use crate::{
     agent_link::{AgentLink, agent_problem},
+    logs::{Ending, Followed},
+    shared::Shared,
     workspace::{Record, Update, Updates},
 };
 
@@ -87,7 +88,7 @@ pub(crate) struct Ended {
 impl Ended {
     /// `ended with code 1`, `was ended by signal 9 (KILL) when the workspace ran out of memory`.
     pub(crate) fn how(&self) -> String {
-        let how = ended(self.exit);
+        let how = how_ended(self.exit);
         if self.memory_kills.is_some() { format!("{how} when the workspace ran out of memory") } else { how }
     }
 
@@ -107,10 +108,14 @@ async fn memory_kills(link: &AgentLink) -> Option<u64> {
     Some(usage.into_inner().out_of_memory_kills)
 }
 
-/// Follows a process to its end.
-pub(super) async fn follow(link: &AgentLink, process: &ProcessId) -> Result<Ended, Problem> {
+/// Follows a process to its end, its output kept in the workspace's log.
+pub(super) async fn follow(
+    shared: &Arc<Shared>,
+    link: &AgentLink,
+    program: &Followed,
+) -> Result<Ended, Problem> {
     let kills_before = memory_kills(link).await;
-    let (exit, tail) = output(link, process.as_str()).await?;
+    let (exit, tail) = shared.follow(link, program).await?;
     let failed = exit.code != Some(0);
     let memory_kills = match (failed, kills_before) {
         (true, Some(before)) => memory_kills(link).await.filter(|after| *after > before),
@@ -122,10 +127,26 @@ pub(super) async fn follow(link: &AgentLink, process: &ProcessId) -> Result<Ende
 /// How the agent is told of a check of ours. Such processes are shown to nobody.
 pub(crate) const HEALTH_TAG: &str = "health";
 
-/// Reads all a process writes: how it ended, and the last lines.
+/// Reads all a process writes that has no log: how it ended, and the last lines.
 pub(crate) async fn output(link: &AgentLink, process: &str) -> Result<(ProcessExit, String), Problem> {
+    let mut ending = Ending::default();
+    let exit = attached(link, process, 0, |bytes| ending.push(bytes)).await?;
+    Ok((exit, ending.text()))
+}
+
+/// Waits for the end of a process.
+pub(super) async fn exit_of(link: &AgentLink, process: &str) -> Result<ProcessExit, Problem> {
+    attached(link, process, u64::MAX, |_| ()).await
+}
+
+async fn attached(
+    link: &AgentLink,
+    process: &str,
+    offset: u64,
+    mut see: impl FnMut(&[u8]),
+) -> Result<ProcessExit, Problem> {
     let doing = "following a program";
-    let open = AttachOpen { process: process.to_string(), offset: 0, lossless: false };
+    let open = AttachOpen { process: process.to_string(), offset, lossless: false };
     // The request stream stays open for as long as we listen: its end would mean end of input.
     let (keep_open, requests) = tokio::sync::mpsc::channel(1);
     keep_open
@@ -135,11 +156,10 @@ pub(crate) async fn output(link: &AgentLink, process: &str) -> Result<(ProcessEx
     let requests = tokio_stream::wrappers::ReceiverStream::new(requests);
     let stream = link.client.clone().attach(requests).await;
     let mut stream = stream.map_err(|s| agent_problem(doing, &s))?.into_inner();
-    let mut tail = Tail::default();
     while let Some(reply) = stream.message().await.map_err(|s| agent_problem(doing, &s))? {
         match reply.event {
-            Some(Event::Output(output)) => tail.push(&output.data),
-            Some(Event::Exit(exit)) => return Ok((exit_view(&exit), tail.text())),
+            Some(Event::Output(output)) => see(&output.data),
+            Some(Event::Exit(exit)) => return Ok(exit_view(&exit)),
             Some(Event::Gap(_)) | None => {}
         }
     }
@@ -156,7 +176,7 @@ pub(crate) fn exit_view(exit: &Exit) -> ProcessExit {
 }
 
 /// `ended with code 1`, `was ended by signal 9 (KILL)`.
-fn ended(exit: ProcessExit) -> String {
+pub(crate) fn how_ended(exit: ProcessExit) -> String {
     match (exit.code, exit.signal) {
         (Some(code), _) => format!("ended with code {code}"),
         (None, Some(signal)) => match signal_name(signal) {
@@ -183,10 +203,20 @@ fn signal_name(signal: i32) -> Option<&'static str> {
 }
 
 /// Follows the program for as long as it runs and tells the driver when it ends.
-pub(crate) async fn watch_app(link: AgentLink, process: ProcessId, updates: Updates) {
-    match follow(&link, &process).await {
-        Ok(ended) => updates.tell(Update::AppExited { process, ended }).await,
+pub(crate) async fn watch_app(shared: Arc<Shared>, link: AgentLink, program: Followed, updates: Updates) {
+    match follow(&shared, &link, &program).await {
+        Ok(ended) => updates.tell(Update::AppExited { process: program.id, ended }).await,
         // The link is gone: whoever mends it looks at the program again.
-        Err(problem) => tracing::debug!(%process, %problem, "no longer following the program"),
+        Err(problem) => tracing::debug!(process = %program.id, %problem, "no longer following the program"),
+    }
+}
+
+/// A process as its log names it.
+pub(crate) fn followed(process: &Process) -> Followed {
+    Followed {
+        workspace: process.workspace.clone(),
+        id: process.id.clone(),
+        name: process.name.clone(),
+        command: process.command.clone(),
     }
 }

@@ -63,6 +63,11 @@ impl Handle {
         self.link.borrow().clone().filter(|link| !link.is_closed())
     }
 
+    /// The workspace whenever it changes.
+    pub(crate) fn watch(&self) -> watch::Receiver<Workspace> {
+        self.view.clone()
+    }
+
     pub(crate) fn paused(&self) -> bool {
         self.view.borrow().state == WorkspaceState::Paused
     }

@@ -11,7 +11,7 @@ use super::{
     super::{PhaseChange, Update, Updates, health::Observed, message, took},
     Driver, waiting,
 };
-use crate::deploy::{Ended, Intake, Job, watch_app};
+use crate::deploy::{Ended, Intake, Job, followed, watch_app};
 
 impl Driver {
     pub(super) fn updates(&self) -> Updates {
@@ -97,15 +97,14 @@ impl Driver {
             }
             Update::Process(process) => self.tell_process(process),
             Update::App(program) => {
-                let process = program.id.clone();
+                let followed = followed(&program);
+                self.record.app = Some(program.id.clone());
                 self.program = Some(program);
-                self.record.app = Some(process.clone());
                 self.save();
                 if let Some(link) = self.link.borrow().clone() {
                     let (updates, stop) = (self.updates(), self.link_tasks.clone());
-                    self.shared.tracker.spawn(async move {
-                        stop.run_until_cancelled(watch_app(link, process, updates)).await
-                    });
+                    let watch = watch_app(self.shared.clone(), link, followed, updates);
+                    self.shared.tracker.spawn(async move { stop.run_until_cancelled(watch).await });
                 }
             }
             Update::Say(said) => self.say(said),

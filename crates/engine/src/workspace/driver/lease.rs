@@ -252,6 +252,7 @@ impl Driver {
         match stopped.await {
             Ok(()) => {
                 self.stop_owed = false;
+                self.shared.leave_log(&self.record.view.id, "the workspace was stopped");
                 self.reaped();
                 Ok(())
             }

@@ -2,14 +2,16 @@
 //! noticed and a link that broke.
 
 use slipway_agent_api::v1::ProcessesRequest;
-use slipway_wire::{Code, PhaseName, PhaseState, Problem, ProcessId, ProcessRole, WorkspaceState};
+use slipway_wire::{Code, PhaseName, PhaseState, Problem, ProcessRole, WorkspaceId, WorkspaceState};
 use std::time::Duration;
 
 use super::{super::lease as terms, Driver};
 use crate::{
     agent_link::AgentLink,
-    deploy::{role_of, stop_process, watch_app},
+    deploy::{followed, stop_process, watch_app},
     docker::{Condition, Docker},
+    logs::Followed,
+    processes::process_view,
 };
 
 impl Driver {
@@ -72,6 +74,7 @@ impl Driver {
 
     pub(super) fn lost(&mut self) {
         self.record.container = None;
+        self.shared.leave_log(&self.record.view.id, "the container is gone");
         self.record.app = None;
         self.record.paused_from = None;
         self.record.restarting = false;
@@ -120,6 +123,9 @@ impl Driver {
 
     /// The container is stopped; files are kept.
     pub(super) fn rest(&mut self, problem: Option<Problem>) {
+        if problem.is_some() {
+            self.shared.leave_log(&self.record.view.id, "the container ended");
+        }
         self.record.app = None;
         self.record.paused_from = None;
         self.record.restarting = false;
@@ -176,12 +182,18 @@ impl Driver {
             }
         };
         self.take_link(link.clone());
-        let Some(listed) = plan_processes(&link).await else { return };
+        let Some(listed) = plan_processes(&link, &self.record.view.id).await else { return };
+        for process in &listed {
+            // What was printed while nobody followed is in the agent's history.
+            if process.running || !self.shared.log_has_end(&self.record.view.id, &process.program.id) {
+                self.shared.keep_log(&link, &process.program);
+            }
+        }
         let app = self.find_app(&listed);
-        let before =
-            std::mem::replace(&mut self.record.app, app.as_ref().map(|(process, _)| process.clone()));
+        let known = app.as_ref().map(|(program, _)| program.id.clone());
+        let before = std::mem::replace(&mut self.record.app, known);
         match app {
-            Some((process, running)) => self.follow(link, process, running),
+            Some((program, running)) => self.follow(link, program, running),
             None if self.record.restarting => self.restart_found(),
             None if self.record.view.state == WorkspaceState::Creating => {
                 // What the deploy had begun has nobody who waits for it.
@@ -213,10 +225,10 @@ impl Driver {
     }
 
     /// Follows a program that was found again. One that has ended meanwhile tells its end at once.
-    fn follow(&mut self, link: AgentLink, process: ProcessId, running: bool) {
+    fn follow(&mut self, link: AgentLink, program: Followed, running: bool) {
         let (updates, stop) = (self.updates(), self.link_tasks.clone());
-        let watch = async move { stop.run_until_cancelled(watch_app(link, process, updates)).await };
-        self.shared.tracker.spawn(watch);
+        let watch = watch_app(self.shared.clone(), link, program, updates);
+        self.shared.tracker.spawn(async move { stop.run_until_cancelled(watch).await });
         if !running {
             return;
         }
@@ -251,11 +263,11 @@ impl Driver {
 
     /// The program among a container's processes, and whether it runs: the one that is known, ended or not, else the
     /// first that runs.
-    fn find_app(&self, listed: &[Listed]) -> Option<(ProcessId, bool)> {
+    fn find_app(&self, listed: &[Listed]) -> Option<(Followed, bool)> {
         let mut apps = listed.iter().filter(|p| p.role == ProcessRole::App);
-        let known = apps.clone().find(|p| Some(&p.id) == self.record.app.as_ref());
+        let known = apps.clone().find(|p| Some(&p.program.id) == self.record.app.as_ref());
         let found = known.or_else(|| apps.find(|p| p.running))?;
-        Some((found.id.clone(), found.running))
+        Some((found.program.clone(), found.running))
     }
 
     /// Found in the store when the engine was opened.
@@ -307,19 +319,19 @@ impl Driver {
 
 /// A process of a workspace as its agent lists it.
 pub(super) struct Listed {
-    id: ProcessId,
+    program: Followed,
     role: ProcessRole,
     running: bool,
 }
 
 /// The processes of a container that a plan started, running or ended. `None`: the agent does not answer.
-pub(super) async fn plan_processes(link: &AgentLink) -> Option<Vec<Listed>> {
+pub(super) async fn plan_processes(link: &AgentLink, id: &WorkspaceId) -> Option<Vec<Listed>> {
     let reply = link.client.clone().processes(ProcessesRequest {}).await.ok()?.into_inner();
-    let listed = reply.processes.into_iter().filter_map(|process| {
-        let role = role_of(&process.tag);
-        let of_plan = matches!(role, ProcessRole::Install | ProcessRole::Build | ProcessRole::App);
-        let id = process.process.parse().ok().filter(|_| of_plan)?;
-        Some(Listed { id, role, running: process.exit.is_none() })
+    let listed = reply.processes.iter().filter_map(|process| {
+        let process = process_view(id, process)?;
+        let of_plan = matches!(process.role, ProcessRole::Install | ProcessRole::Build | ProcessRole::App);
+        let (role, running) = (process.role, process.exit.is_none());
+        of_plan.then(|| Listed { program: followed(&process), role, running })
     });
     Some(listed.collect())
 }
@@ -327,8 +339,8 @@ pub(super) async fn plan_processes(link: &AgentLink) -> Option<Vec<Listed>> {
 /// Ends those that run, all at once.
 pub(super) async fn end_all(link: &AgentLink, listed: &[Listed]) {
     let ends = listed.iter().filter(|process| process.running).map(|process| async {
-        if let Err(problem) = stop_process(link, &process.id).await {
-            tracing::warn!(process = %process.id, %problem, "could not be ended");
+        if let Err(problem) = stop_process(link, &process.program.id).await {
+            tracing::warn!(process = %process.program.id, %problem, "could not be ended");
         }
     });
     futures_util::future::join_all(ends).await;

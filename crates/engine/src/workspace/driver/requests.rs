@@ -141,7 +141,7 @@ impl Driver {
         self.record.app = None;
         let link = self.link.borrow().clone().filter(|link| !link.is_closed());
         let Some(link) = link else { return };
-        if let Some(listed) = plan_processes(&link).await {
+        if let Some(listed) = plan_processes(&link, &self.record.view.id).await {
             end_all(&link, &listed).await;
         }
     }
@@ -250,6 +250,7 @@ impl Driver {
         self.changed();
         let id = self.record.view.id.clone();
         self.shared.forget(&id);
+        self.shared.close_log(&id);
         self.shared.bus.publish(Some(&id), EventBody::Removed);
         Ok(())
     }

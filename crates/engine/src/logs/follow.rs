@@ -1,0 +1,154 @@
+//! From an agent to a log: one pump for each program, however many wait for its end. A pump ends with the program or with
+//! the connection; the next one goes on from the offset reached.
+
+use slipway_agent_api::v1::{AttachOpen, AttachRequest, Stream, attach_reply::Event, attach_request::Part};
+use slipway_wire::{Code, LogStream, Problem, ProcessExit, ProcessId, WorkspaceId};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::sync::watch;
+
+use super::book::Book;
+use crate::{
+    agent_link::{AgentLink, agent_problem},
+    deploy::{exit_view, how_ended},
+    shared::Shared,
+};
+
+/// How long what a stopped container still printed may be on its way.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// A program to be followed.
+#[derive(Clone, Debug)]
+pub(crate) struct Followed {
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) id: ProcessId,
+    /// Its short name.
+    pub(crate) name: String,
+    /// The command as a person would type it.
+    pub(crate) command: String,
+}
+
+/// How a program ended, and the last lines it wrote; or why it could not be followed to its end.
+pub(crate) type Outcome = Result<(ProcessExit, String), Problem>;
+
+type Waiting = watch::Receiver<Option<Outcome>>;
+
+/// The pumps there are, and the connection each reads from.
+#[derive(Default)]
+pub(crate) struct Pumps(Mutex<BTreeMap<(WorkspaceId, ProcessId), (AgentLink, Waiting)>>);
+
+impl Shared {
+    /// Keeps what a program prints, from where its log stands to its end. Whoever waits for that may come and go.
+    pub(crate) fn keep_log(self: &Arc<Self>, link: &AgentLink, program: &Followed) -> Waiting {
+        let key = (program.workspace.clone(), program.id.clone());
+        let mut pumps = self.logs.pumps.0.lock().unwrap_or_else(PoisonError::into_inner);
+        pumps.retain(|_, (_, waiting)| waiting.borrow().is_none() && waiting.has_changed().is_ok());
+        if let Some((from, waiting)) = pumps.get(&key)
+            && !from.is_closed()
+        {
+            return waiting.clone();
+        }
+        let (tell, waiting) = watch::channel(None);
+        pumps.insert(key, (link.clone(), waiting.clone()));
+        drop(pumps);
+        let book = self.logs.book(&program.workspace, self.settings.get().log_limit_mb);
+        let (shared, link, program) = (self.clone(), link.clone(), program.clone());
+        self.tracker.spawn(async move {
+            let work = pump(&shared, &book, &link, &program);
+            if let Some(outcome) = shared.cancel.run_until_cancelled(work).await {
+                tell.send_replace(Some(outcome));
+            }
+        });
+        waiting
+    }
+
+    /// Waits for a program's end while its output is kept.
+    pub(crate) async fn follow(self: &Arc<Self>, link: &AgentLink, program: &Followed) -> Outcome {
+        let mut waiting = self.keep_log(link, program);
+        let outcome = waiting.wait_for(Option::is_some).await.ok().and_then(|outcome| outcome.clone());
+        outcome.unwrap_or_else(|| Err(Problem::new(Code::Cancelled, "Slipway is ending.")))
+    }
+
+    /// Whether the log of a workspace has a program's end.
+    pub(crate) fn log_has_end(&self, workspace: &WorkspaceId, process: &ProcessId) -> bool {
+        self.logs.book(workspace, self.settings.get().log_limit_mb).has_ended(process)
+    }
+
+    /// The container has stopped: what it printed last is waited for a moment, then every program's log is closed.
+    pub(crate) fn leave_log(self: &Arc<Self>, workspace: &WorkspaceId, why: &'static str) {
+        let pumps = self.logs.pumps.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mine = pumps.iter().filter(|((of, _), _)| of == workspace);
+        let waiting: Vec<Waiting> = mine.map(|(_, (_, waiting))| waiting.clone()).collect();
+        drop(pumps);
+        let (shared, workspace) = (self.clone(), workspace.clone());
+        self.tracker.spawn(async move {
+            let ends = waiting.into_iter().map(|mut waiting| async move {
+                // Gone or told: nothing more comes of it.
+                let _ = waiting.wait_for(Option::is_some).await;
+            });
+            let over = tokio::time::timeout(LAST_WORDS, futures_util::future::join_all(ends)).await;
+            tracing::trace!(%workspace, in_time = over.is_ok(), "the log is left");
+            let (book, at_ms) =
+                (shared.logs.book(&workspace, shared.settings.get().log_limit_mb), shared.config.clock.now_ms());
+            let written = tokio::task::spawn_blocking(move || book.leave(at_ms, why)).await;
+            if let Err(error) = written {
+                tracing::warn!(%error, "a log was not closed");
+            }
+        });
+    }
+}
+
+async fn pump(shared: &Arc<Shared>, book: &Arc<Book>, link: &AgentLink, program: &Followed) -> Outcome {
+    let doing = "following a program";
+    let now = || shared.config.clock.now_ms();
+    let Followed { id, name, command, .. } = program.clone();
+    let at_ms = now();
+    let offset = on_disk(book, move |book| book.begin(at_ms, &id, &name, &command)).await?;
+    let id = &program.id;
+    // Lossless: a program that prints faster than a disk writes waits, as it would for a terminal.
+    let open = AttachOpen { process: id.to_string(), offset, lossless: true };
+    // The request stream stays open for as long as we listen: its end would mean end of input.
+    let (keep_open, requests) = tokio::sync::mpsc::channel(1);
+    keep_open
+        .send(AttachRequest { part: Some(Part::Open(open)) })
+        .await
+        .map_err(|_| Problem::new(Code::Internal, "A program could not be followed."))?;
+    let requests = tokio_stream::wrappers::ReceiverStream::new(requests);
+    let stream = link.client.clone().attach(requests).await;
+    let mut stream = stream.map_err(|s| agent_problem(doing, &s))?.into_inner();
+    while let Some(reply) = stream.message().await.map_err(|s| agent_problem(doing, &s))? {
+        let (at_ms, id) = (now(), id.clone());
+        match reply.event {
+            Some(Event::Output(output)) => {
+                let from = match output.stream() {
+                    Stream::Terminal => LogStream::Terminal,
+                    Stream::Stdout => LogStream::Stdout,
+                    Stream::Stderr => LogStream::Stderr,
+                };
+                on_disk(book, move |book| book.feed(at_ms, &id, from, output.offset, &output.data)).await?;
+            }
+            Some(Event::Gap(gap)) => on_disk(book, move |book| book.skip(at_ms, &id, gap.to)).await?,
+            Some(Event::Exit(exit)) => {
+                let exit = exit_view(&exit);
+                let (well, how) = (exit.code == Some(0), how_ended(exit));
+                let tail = on_disk(book, move |book| book.end(at_ms, &id, well, &how)).await?;
+                return Ok((exit, tail));
+            }
+            None => {}
+        }
+    }
+    Err(Problem::new(Code::AgentLost, "The container stopped answering."))
+}
+
+/// Files are written where waiting holds nobody up.
+async fn on_disk<T: Send + 'static>(
+    book: &Arc<Book>,
+    work: impl FnOnce(&Book) -> T + Send + 'static,
+) -> Result<T, Problem> {
+    let book = book.clone();
+    let done = tokio::task::spawn_blocking(move || work(&book)).await;
+    done.map_err(|e| Problem::new(Code::Internal, format!("Keeping a log broke: {e}.")))
+}
