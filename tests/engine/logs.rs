@@ -102,9 +102,8 @@ async fn a_flood_stays_below_the_cap_and_outlives_its_workspace() -> Result<()> 
     let made = house.ready(&zip).await?;
     printed(&house.engine, &made.id, "^counted$").await?;
     let folder = house.data.path().join("logs").join(made.id.as_str());
-    let held = || -> Result<u64> {
-        std::fs::read_dir(&folder)?.map(|entry| Ok(entry?.metadata()?.len())).sum()
-    };
+    let held =
+        || -> Result<u64> { std::fs::read_dir(&folder)?.map(|entry| Ok(entry?.metadata()?.len())).sum() };
     ensure!(held()? <= 1 << 20, "{} bytes are held", held()?);
     let (records, first) = read(&house.engine, all(&made.id)).await?;
     let gap = first.gap.context("what is gone is told")?;
@@ -152,11 +151,14 @@ async fn every_program_has_its_name_its_levels_and_its_end() -> Result<()> {
     ensure!(warned.coloured.as_deref().is_some_and(|text| text.starts_with("\x1b[33mnpm")), "{warned:?}");
     assert_eq!(seen["build"][1].2, "building");
     let worker: Vec<_> = seen["worker"].iter().map(|(level, _, text)| (*level, *text)).collect();
-    assert_eq!(worker[1..], [
-        (LogLevel::Error, "ERROR worker broke"),
-        (LogLevel::Error, "    at frame"),
-        (LogLevel::Error, "ended with code 3"),
-    ]);
+    assert_eq!(
+        worker[1..],
+        [
+            (LogLevel::Error, "ERROR worker broke"),
+            (LogLevel::Error, "    at frame"),
+            (LogLevel::Error, "ended with code 3"),
+        ]
+    );
     let (warn, _) = read(&house.engine, LogQuery { level: Some(LogLevel::Warn), ..all(id) }).await?;
     assert_eq!(warn.len(), 5);
     let (only, _) = read(&house.engine, LogQuery { process: Some("worker".into()), ..all(id) }).await?;
@@ -169,8 +171,10 @@ async fn every_program_has_its_name_its_levels_and_its_end() -> Result<()> {
     // Who waits is told at once, and of a stop as well.
     let last = records.last().map(|record| record.seq);
     let waiting = LogQuery { after: last, wait_ms: Some(10_000), ..all(id) };
-    let (page, stopped) =
-        tokio::join!(house.engine.workspace_logs(waiting.clone()), house.engine.workspace_stop(WorkspaceRef { id: id.clone() }));
+    let (page, stopped) = tokio::join!(
+        house.engine.workspace_logs(waiting.clone()),
+        house.engine.workspace_stop(WorkspaceRef { id: id.clone() })
+    );
     assert_eq!(stopped?.state, WorkspaceState::Stopped);
     ensure!(page?.next >= last.unwrap_or(0));
     wait_until("the app's log to be closed", LONG, || async {

@@ -6,7 +6,8 @@ use anyhow::{Context, Result, bail};
 use futures_util::StreamExt;
 use slipway_engine::Engine;
 use slipway_wire::{
-    Api, EventBody, LogQuery, Nothing, OpenProcess, PhaseName, PhaseState, WindowSize, WorkspaceId, WorkspaceState,
+    Api, EventBody, LogQuery, Nothing, OpenProcess, PhaseName, PhaseState, WindowSize, WorkspaceId,
+    WorkspaceState,
 };
 use std::{
     collections::BTreeMap,

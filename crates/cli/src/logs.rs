@@ -116,7 +116,11 @@ impl Target {
         let own = record.stream == LogStream::Slipway;
         if own && !self.terminal {
             if record.missing_bytes.is_some() {
-                out::note(&format!("slipway: {}: {}", text::clean(&record.process), text::clean(&record.message)));
+                out::note(&format!(
+                    "slipway: {}: {}",
+                    text::clean(&record.process),
+                    text::clean(&record.message)
+                ));
             }
             return Ok(false);
         }

@@ -58,7 +58,8 @@ pub(crate) async fn open(handle: &Handle, request: &OpenProcess) -> Result<Proce
     let name = request.name.clone().unwrap_or(fallback);
     let name: String = name.chars().filter(|c| !c.is_control()).take(80).collect();
     let cwd = request.cwd.clone().unwrap_or_else(|| handle.view().root);
-    let variable = |(name, value): (&String, &String)| EnvironmentVariable { name: name.clone(), value: value.clone() };
+    let variable =
+        |(name, value): (&String, &String)| EnvironmentVariable { name: name.clone(), value: value.clone() };
     let exec = ExecRequest {
         argv,
         cwd: bytes::Bytes::from(cwd),

@@ -449,7 +449,8 @@ async fn end_process(link: &AgentLink, process: &ProcessId, polite: i32) -> Resu
         Err(status) => return Err(crate::agent_link::agent_problem("ending a program", &status)),
         Ok(_) => {}
     }
-    let ended = tokio::time::timeout(std::time::Duration::from_secs(3), run::exit_of(link, process.as_str())).await;
+    let ended =
+        tokio::time::timeout(std::time::Duration::from_secs(3), run::exit_of(link, process.as_str())).await;
     if ended.is_ok() {
         return Ok(());
     }

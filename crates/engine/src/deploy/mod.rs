@@ -8,7 +8,9 @@ mod wishes;
 
 pub(crate) use intake::{Intake, inspect, intake_limits, plan_view};
 pub(crate) use job::{Job, cancelled, hang_up, stop_process};
-pub(crate) use run::{Ended, HEALTH_TAG, app_tag, exit_view, followed, how_ended, output, role_of, watch_app};
+pub(crate) use run::{
+    Ended, HEALTH_TAG, app_tag, exit_view, followed, how_ended, output, role_of, watch_app,
+};
 pub use upload::UnpackSummary;
 pub(crate) use upload::unpack;
 pub(crate) use wishes::{check_env, check_root};

@@ -91,8 +91,10 @@ impl Shared {
             });
             let over = tokio::time::timeout(LAST_WORDS, futures_util::future::join_all(ends)).await;
             tracing::trace!(%workspace, in_time = over.is_ok(), "the log is left");
-            let (book, at_ms) =
-                (shared.logs.book(&workspace, shared.settings.get().log_limit_mb), shared.config.clock.now_ms());
+            let (book, at_ms) = (
+                shared.logs.book(&workspace, shared.settings.get().log_limit_mb),
+                shared.config.clock.now_ms(),
+            );
             let written = tokio::task::spawn_blocking(move || book.leave(at_ms, why)).await;
             if let Err(error) = written {
                 tracing::warn!(%error, "a log was not closed");

@@ -84,7 +84,9 @@ fn named(word: &str) -> Option<LogLevel> {
 fn failure(text: &str) -> Option<LogLevel> {
     const FATAL: [&str; 4] = ["panic: ", "fatal error: ", "FATAL ERROR: ", "Segmentation fault"];
     const ERROR: [&str; 6] = ["Traceback (most recent call last)", "Uncaught ", "npm ERR!", "✖ ", "✘ ", "❌"];
-    if FATAL.iter().any(|words| text.starts_with(words)) || text.starts_with("thread '") && text.contains("panicked") {
+    if FATAL.iter().any(|words| text.starts_with(words))
+        || text.starts_with("thread '") && text.contains("panicked")
+    {
         return Some(LogLevel::Fatal);
     }
     if ERROR.iter().any(|words| text.starts_with(words)) {
@@ -95,7 +97,8 @@ fn failure(text: &str) -> Option<LogLevel> {
     let rest = &text[name.len()..];
     let kind = ["Error", "Exception"].iter().any(|end| name.ends_with(end));
     let identifier = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_'));
-    (kind && identifier && (rest.starts_with(": ") || rest == ":" || rest.starts_with(" ["))).then_some(LogLevel::Error)
+    (kind && identifier && (rest.starts_with(": ") || rest == ":" || rest.starts_with(" [")))
+        .then_some(LogLevel::Error)
 }
 
 /// logfmt: `level=warn`, `lvl="error"`.
@@ -127,7 +130,8 @@ fn short(text: &str) -> Option<LogLevel> {
         b'F' => LogLevel::Fatal,
         _ => return None,
     };
-    let dated = bytes.get(1..6).is_some_and(|rest| rest[..4].iter().all(u8::is_ascii_digit) && rest[4] == b' ');
+    let dated =
+        bytes.get(1..6).is_some_and(|rest| rest[..4].iter().all(u8::is_ascii_digit) && rest[4] == b' ');
     dated.then_some(level)
 }
 
@@ -148,7 +152,10 @@ fn word_in(text: &str) -> Option<LogLevel> {
             continue;
         }
         let capitals = name.chars().all(|c| !c.is_ascii_lowercase());
-        let bracketed = matches!((before, next), (Some('['), Some(']')) | (Some('('), Some(')')) | (Some('<'), Some('>')));
+        let bracketed = matches!(
+            (before, next),
+            (Some('['), Some(']')) | (Some('('), Some(')')) | (Some('<'), Some('>'))
+        );
         let tabbed = before == Some('\t') && next == Some('\t');
         let titled = next == Some(':') && then.is_none_or(char::is_whitespace) && distinct(name);
         // `npm warn deprecated …`, `npm error code …`

@@ -195,9 +195,10 @@ mod tests {
 
     #[test]
     fn lines_spinners_and_colours() {
-        assert_eq!(texts(&[b"one\r\ntwo\nthr", b"ee\r", b"\n", b"spin 1\rspin 2\rdone\n", b"last"]), [
-            "one", "two", "three", "done", "last"
-        ]);
+        assert_eq!(
+            texts(&[b"one\r\ntwo\nthr", b"ee\r", b"\n", b"spin 1\rspin 2\rdone\n", b"last"]),
+            ["one", "two", "three", "done", "last"]
+        );
         let lines = split(&[b"\x1b]0;title\x07\x1b[31mred\x1b[0m \x1b[2K\x1b(Bplain\n"]);
         assert_eq!(lines[0].message, "red plain");
         assert_eq!(lines[0].coloured.as_deref(), Some("\x1b[31mred\x1b[0m plain\x1b[0m"));

@@ -179,7 +179,8 @@ fn goes_on(state: WorkspaceState) -> bool {
 impl Shared {
     /// Keeps the last part of the log of a workspace that was deleted, and lets those go that nobody remembers.
     pub(crate) fn close_log(self: &Arc<Self>, id: &WorkspaceId) {
-        let book = self.logs.close(id).unwrap_or_else(|| Arc::new(Book::new(self.logs.dir.join(id.as_str()), 0)));
+        let book =
+            self.logs.close(id).unwrap_or_else(|| Arc::new(Book::new(self.logs.dir.join(id.as_str()), 0)));
         let shared = self.clone();
         self.tracker.spawn_blocking(move || {
             book.close();

@@ -49,7 +49,10 @@ impl Asked {
         };
         Ok(Self {
             after: query.after,
-            tail: query.tail.map(|count| if count == 0 { Ok(0) } else { lines("tail", count) }).transpose()?,
+            tail: query
+                .tail
+                .map(|count| if count == 0 { Ok(0) } else { lines("tail", count) })
+                .transpose()?,
             since_ms: query.since_ms.unwrap_or(0),
             until_ms: query.until_ms.unwrap_or(u64::MAX),
             level: query.level.unwrap_or(LogLevel::Trace),
@@ -88,7 +91,8 @@ fn pattern(text: &str) -> Result<Regex, Problem> {
 /// Whether a program of that name or id has left a line.
 pub(super) fn knows(book: &Book, process: &str) -> Result<bool, Problem> {
     let (dir, standing) = book.standing().map_err(|e| unreadable(&e))?;
-    let named = |voices: &[Saved]| voices.iter().any(|voice| voice.name == process || voice.id.as_str() == process);
+    let named =
+        |voices: &[Saved]| voices.iter().any(|voice| voice.name == process || voice.id.as_str() == process);
     if named(&standing.voices) {
         return Ok(true);
     }
@@ -124,7 +128,8 @@ fn forward(dir: &Path, standing: &Standing, asked: &Asked) -> io::Result<LogPage
     // A number from before a log was lost says nothing of this one.
     let after = asked.after.filter(|after| *after <= last).unwrap_or(0);
     let mut gap = (after + 1 < first).then_some(LogGap { from: after + 1, to: first });
-    let mut page = LogPage { records: Vec::new(), next: after.max(first - 1), gap: None, more: false, live: false };
+    let mut page =
+        LogPage { records: Vec::new(), next: after.max(first - 1), gap: None, more: false, live: false };
     let (mut text, mut looked) = (0, 0);
     for (index, &(begins, length)) in standing.files.iter().enumerate() {
         let ends = standing.files.get(index + 1).map_or(standing.next, |(next, _)| *next);
@@ -135,7 +140,8 @@ fn forward(dir: &Path, standing: &Standing, asked: &Asked) -> io::Result<LogPage
             break;
         }
         let newest = index + 1 == standing.files.len();
-        let from = if newest { standing.marks.iter().rev().find(|(seq, _)| *seq <= page.next + 1) } else { None };
+        let from =
+            if newest { standing.marks.iter().rev().find(|(seq, _)| *seq <= page.next + 1) } else { None };
         let from = from.map_or(0, |(_, offset)| *offset);
         let Some(bytes) = read(dir, begins, from, length)? else {
             // Dropped while we read.
@@ -177,17 +183,22 @@ fn tail(dir: &Path, standing: &Standing, asked: &Asked, count: usize) -> io::Res
         let newest = index + 1 == standing.files.len();
         let mut here: VecDeque<LogRecord> = VecDeque::new();
         let mut size_here = 0;
-        scan(&bytes, if newest { Some(&standing.voices[..]) } else { None }, asked.after.unwrap_or(0), |record, of| {
-            if asked.fits(&record, of) {
-                size_here += size(&record);
-                here.push_back(record.view(of));
-                while here.len() > wanted || size_here > MOST_TEXT && here.len() > 1 {
-                    let gone = here.pop_front();
-                    size_here -= gone.map_or(0, |record| weight(&record));
+        scan(
+            &bytes,
+            if newest { Some(&standing.voices[..]) } else { None },
+            asked.after.unwrap_or(0),
+            |record, of| {
+                if asked.fits(&record, of) {
+                    size_here += size(&record);
+                    here.push_back(record.view(of));
+                    while here.len() > wanted || size_here > MOST_TEXT && here.len() > 1 {
+                        let gone = here.pop_front();
+                        size_here -= gone.map_or(0, |record| weight(&record));
+                    }
                 }
-            }
-            false
-        });
+                false
+            },
+        );
         text += size_here;
         here.append(&mut found);
         found = here;

@@ -130,11 +130,7 @@ pub(super) struct Recovered {
 }
 
 /// Reads a file up to the first line that is torn or damaged. `line` sees each record with the program's place.
-pub(super) fn recover(
-    dir: &Path,
-    first: u64,
-    mut line: impl FnMut(&Stored<'_>),
-) -> io::Result<Recovered> {
+pub(super) fn recover(dir: &Path, first: u64, mut line: impl FnMut(&Stored<'_>)) -> io::Result<Recovered> {
     let bytes = fs::read(path(dir, first))?;
     let mut found = Recovered { next: first, ..Recovered::default() };
     let mut rest = &bytes[..];

@@ -52,14 +52,17 @@ fn a_log_is_read_back_with_levels_and_found_by_them() {
     let page = ask(&book, &query());
     let seen: Vec<(u64, LogLevel, &str)> =
         page.records.iter().map(|r| (r.seq, r.level, r.message.as_str())).collect();
-    assert_eq!(seen, [
-        (1, LogLevel::Info, "npm run dev"),
-        (2, LogLevel::Info, "ready"),
-        (3, LogLevel::Error, "ERROR broke"),
-        (4, LogLevel::Error, "    at x.js:1"),
-        (5, LogLevel::Info, "fine"),
-        (6, LogLevel::Error, "ended with code 1"),
-    ]);
+    assert_eq!(
+        seen,
+        [
+            (1, LogLevel::Info, "npm run dev"),
+            (2, LogLevel::Info, "ready"),
+            (3, LogLevel::Error, "ERROR broke"),
+            (4, LogLevel::Error, "    at x.js:1"),
+            (5, LogLevel::Info, "fine"),
+            (6, LogLevel::Error, "ended with code 1"),
+        ]
+    );
     assert_eq!(page.records[2].coloured.as_deref(), Some("\x1b[31mERROR broke\x1b[0m\x1b[0m"));
     let count = |change: &dyn Fn(&mut LogQuery)| {
         let mut asked = query();
@@ -99,7 +102,8 @@ fn another_owner_goes_on_where_the_first_was_killed() {
     assert_eq!(second.end(3, &dev, true, "ended").lines().last(), Some("line 999"));
     second.end(3, &dev, true, "ended");
     assert_eq!(printed(&second), all.lines().map(str::to_owned).collect::<Vec<_>>());
-    let seqs: Vec<u64> = ask(&second, &LogQuery { limit: Some(10_000), ..query() }).records.iter().map(|r| r.seq).collect();
+    let seqs: Vec<u64> =
+        ask(&second, &LogQuery { limit: Some(10_000), ..query() }).records.iter().map(|r| r.seq).collect();
     assert_eq!(seqs, (1..=1002).collect::<Vec<u64>>());
     let third = open(dir.path(), 1 << 20);
     assert!(third.has_ended(&dev));

@@ -257,7 +257,11 @@ impl Writer {
             let missing = to.saturating_sub(self.voices[place].saved.kept);
             let text = missing_words(missing, "could not be written to this disk");
             let (level, stream) = (LogLevel::Warn, LogStream::Slipway);
-            self.put(at_ms, place, &Draft { level, stream, end: to, marks: 0, missing, text: &text, coloured: None });
+            self.put(
+                at_ms,
+                place,
+                &Draft { level, stream, end: to, marks: 0, missing, text: &text, coloured: None },
+            );
         }
         self.put(at_ms, place, draft);
     }
@@ -289,7 +293,11 @@ impl Writer {
         if self.buffer.is_empty() {
             return;
         }
-        let result = if self.broken || self.closed { Err(io::ErrorKind::Unsupported.into()) } else { self.try_flush(dir) };
+        let result = if self.broken || self.closed {
+            Err(io::ErrorKind::Unsupported.into())
+        } else {
+            self.try_flush(dir)
+        };
         self.buffer.clear();
         self.buffer.shrink_to(1 << 20);
         let voice = &mut self.voices[place];

@@ -745,6 +745,144 @@ signal: number,
 tree: boolean, };
 
 /**
+ * How much a line matters, as far as its text tells. A line that does not tell is `info`.
+ */
+export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal";
+
+/**
+ * Where a line came from.
+ */
+export type LogStream = "terminal" | "stdout" | "stderr" | "slipway";
+
+/**
+ * One line.
+ */
+export type LogRecord = { 
+/**
+ * Counts up by one within a workspace, over restarts of Slipway too.
+ */
+seq: number, 
+/**
+ * When Slipway read it, Unix time in milliseconds.
+ */
+at_ms: number, 
+/**
+ * How much it matters.
+ */
+level: LogLevel, 
+/**
+ * The program's short name: `dev`, `install`, `worker`.
+ */
+process: string, 
+/**
+ * The program's id within the workspace.
+ */
+process_id: ProcessId, 
+/**
+ * Where it came from.
+ */
+stream: LogStream, 
+/**
+ * The line without colours and control characters, at most 16 KiB.
+ */
+message: string, 
+/**
+ * The same with its colours (SGR sequences and nothing else), when it has any.
+ */
+coloured?: string, 
+/**
+ * The line was longer: its rest is not kept.
+ */
+cut?: boolean, 
+/**
+ * So many bytes of the program's output are missing here.
+ */
+missing_bytes?: number, };
+
+/**
+ * Ask for a part of a workspace's log, oldest first.
+ */
+export type LogQuery = { 
+/**
+ * The workspace; one that was deleted lately will do.
+ */
+id: WorkspaceId, 
+/**
+ * Only lines numbered higher; a client that reconnects names `next` of its last page.
+ */
+after?: number, 
+/**
+ * The last so many lines that fit, at most 10,000, in place of the first ones after `after`.
+ */
+tail?: number, 
+/**
+ * Not older, Unix time in milliseconds.
+ */
+since_ms?: number, 
+/**
+ * Not newer, Unix time in milliseconds.
+ */
+until_ms?: number, 
+/**
+ * Of this level or above.
+ */
+level?: LogLevel, 
+/**
+ * Only this program, by name or id.
+ */
+process?: string, 
+/**
+ * Only lines in which this regular expression is found, at most 1,000 bytes.
+ */
+grep?: string, 
+/**
+ * Lines wanted, 1 to 10,000; 1,000 without it. A page also ends after a megabyte.
+ */
+limit?: number, 
+/**
+ * When nothing is there yet, wait so long for it, milliseconds, at most 10,000.
+ */
+wait_ms?: number, };
+
+/**
+ * Lines that are no longer kept, or never were.
+ */
+export type LogGap = { 
+/**
+ * The first number that is missing.
+ */
+from: number, 
+/**
+ * The first number that is there again.
+ */
+to: number, };
+
+/**
+ * A part of a workspace's log.
+ */
+export type LogPage = { 
+/**
+ * The lines that fit the question.
+ */
+records: Array<LogRecord>, 
+/**
+ * The number looked at last: ask again with `after` set to it.
+ */
+next: number, 
+/**
+ * Lines after `after` that the cap on disk has dropped.
+ */
+gap?: LogGap, 
+/**
+ * There is more to look at right now.
+ */
+more: boolean, 
+/**
+ * More may come: the workspace has not ended.
+ */
+live: boolean, };
+
+/**
  * The colours.
  */
 export type Theme = "system" | "light" | "dark";
@@ -830,6 +968,10 @@ listen_timeout_s: number,
  * MiB a workspace may write in its container before its program is stopped; 0: no limit.
  */
 disk_limit_mb: number, 
+/**
+ * MiB of a workspace's log kept on this machine; the oldest lines go first.
+ */
+log_limit_mb: number, 
 /**
  * Bounds on zips and folders.
  */
@@ -1696,6 +1838,8 @@ export type Commands = {
   "workspace.limits": [LimitsRequest, Limits];
   /** The messages of a workspace, oldest first. */
   "workspace.messages": [WorkspaceRef, Array<Event>];
+  /** What a workspace's programs printed, line by line, also of one deleted lately; may wait for what is not there yet. */
+  "workspace.logs": [LogQuery, LogPage];
   /** The processes of a workspace that have a transcript: phases, programs and terminals. */
   "process.list": [WorkspaceRef, Array<Process>];
   /** Starts a process: a terminal, or a program with pipes. Output comes by attaching. */
