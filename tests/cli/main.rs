@@ -8,6 +8,7 @@ mod http;
 mod life;
 mod logs;
 mod owner;
+mod processes;
 mod resources;
 mod shell;
 mod snapshot;

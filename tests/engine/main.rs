@@ -16,6 +16,7 @@ mod logs;
 mod outages;
 mod pauses;
 mod pool;
+mod processes;
 mod puppet;
 mod reaping;
 mod resources;

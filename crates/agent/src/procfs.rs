@@ -18,11 +18,17 @@ const ENVIRONMENT_BYTES: u64 = 2 * 1024 * 1024;
 pub(crate) struct Stat {
     pub(crate) pid: i32,
     pub(crate) parent: i32,
+    /// The kernel's letter.
+    pub(crate) state: u8,
+    pub(crate) group: i32,
     pub(crate) session: i32,
     /// Ended and not yet collected.
     pub(crate) zombie: bool,
     /// User and system time, in clock ticks.
     pub(crate) ticks: u64,
+    pub(crate) threads: u32,
+    /// When it began, in clock ticks since boot. With the number this names a process for good.
+    pub(crate) born: u64,
     /// Resident set, in pages.
     pub(crate) resident_pages: u64,
 }
@@ -113,10 +119,14 @@ fn parse_stat(line: &[u8]) -> Option<Stat> {
     let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
     Some(Stat {
         pid,
+        state: *fields.first()?.as_bytes().first()?,
         parent: fields.get(1)?.parse().ok()?,
+        group: fields.get(2)?.parse().ok()?,
         session: fields.get(3)?.parse().ok()?,
         zombie: matches!(*fields.first()?, "Z" | "X"),
         ticks: number(11)?.saturating_add(number(12)?),
+        threads: number(17)? as u32,
+        born: number(19)?,
         resident_pages: number(21)?,
     })
 }
@@ -135,8 +145,18 @@ mod tests {
     #[test]
     fn a_name_full_of_parentheses_does_not_shift_the_fields() {
         let line = b"42 (a) b) (R 1 \n) S 7 42 40 34816 42 4194304 100 0 0 0 5 6 0 0 20 0 1 0 500 1000000 250 184467440 0";
-        let expected =
-            Stat { pid: 42, parent: 7, session: 40, zombie: false, ticks: 11, resident_pages: 250 };
+        let expected = Stat {
+            pid: 42,
+            state: b'S',
+            parent: 7,
+            group: 42,
+            session: 40,
+            zombie: false,
+            ticks: 11,
+            threads: 1,
+            born: 500,
+            resident_pages: 250,
+        };
         assert_eq!(parse_stat(line), Some(expected));
     }
 

@@ -100,6 +100,18 @@ impl Agent for Service {
         Ok(Response::new(v1::ProcessesReply { processes: self.processes.list() }))
     }
 
+    async fn tree(&self, request: Request<v1::TreeRequest>) -> Reply<v1::TreeReply> {
+        let sample = std::time::Duration::from_millis(request.into_inner().sample_ms.into());
+        let everyone = crate::process::everyone(Arc::clone(&self.processes), sample).await;
+        everyone
+            .map(Response::new)
+            .map_err(|e| Status::internal(format!("processes could not be listed: {e}")))
+    }
+
+    async fn kill(&self, request: Request<v1::KillRequest>) -> Reply<v1::KillReply> {
+        Ok(Response::new(v1::KillReply { signalled: self.processes.kill(request.into_inner()).await? }))
+    }
+
     async fn forget(&self, request: Request<v1::ForgetRequest>) -> Reply<v1::ForgetReply> {
         self.processes.forget(&request.into_inner().process)?;
         Ok(Response::new(v1::ForgetReply {}))
@@ -237,9 +249,10 @@ impl From<ProcessError> for Status {
                 StartError::Failed { .. } => Self::unknown(message),
             },
             ProcessError::TooMany => Self::resource_exhausted(message),
-            ProcessError::Unknown(_) => Self::not_found(message),
+            ProcessError::Unknown(_) | ProcessError::Gone(_) => Self::not_found(message),
             ProcessError::Running(_) => Self::failed_precondition(message),
             ProcessError::BadSignal(_) => Self::invalid_argument(message),
+            ProcessError::Ours(_) | ProcessError::NotAllowed(_) => Self::permission_denied(message),
         }
     }
 }

@@ -3,12 +3,14 @@
 mod deploy;
 mod logs;
 mod owner;
+mod processes;
 mod resources;
 mod snapshot;
 
 pub(crate) use deploy::{Deploy, Life};
 pub(crate) use logs::Logs;
 pub(crate) use owner::{Completions, Man, Serve, Settings, SettingsAction};
+pub(crate) use processes::{Exec, Kill, SortArg, Top};
 pub(crate) use resources::{Limits, Metrics, Stats};
 pub(crate) use snapshot::{
     Create, Edit, Export, Import, Ls as ListSnapshots, Remove, Snapshot as SnapshotArgs, Sort,
@@ -28,8 +30,9 @@ Exit codes:
   5    installing, building or starting the project failed
   6    no such workspace, process or file
   130  interrupted
-  `slipway shell ID -- CMD` hands on the command's own code; 128 + n when
-  signal n ended it, 127 when there is no such command.
+  `slipway exec` and `slipway shell ID -- CMD` hand on the command's own code;
+  128 + n when signal n ended it, 127 when there is no such command, 124 when
+  exec's --timeout ended it.
 
 Environment:
   SLIPWAY_DATA_DIR  keep every file of Slipway's in this folder
@@ -112,6 +115,15 @@ The same is at /metrics of the owner's socket and of `slipway serve --listen`, t
 
 Without a terminal, bytes pass as they are and standard error stays apart. The exit code is the command's own.")]
     Shell(Shell),
+    /// Run a command inside a workspace, without a terminal
+    #[command(after_help = processes::EXEC)]
+    Exec(Exec),
+    /// Show the processes of a workspace as a tree
+    #[command(after_help = processes::TOP)]
+    Top(Top),
+    /// Signal processes of a workspace
+    #[command(after_help = processes::KILL)]
+    Kill(Kill),
     /// Show what a workspace's programs printed
     #[command(after_help = logs::EXAMPLES)]
     Logs(Box<Logs>),
@@ -196,6 +208,7 @@ impl Command {
             Self::Stats(args) => args.json,
             Self::Limits(args) => args.json,
             Self::Logs(args) => args.json,
+            Self::Top(args) => args.json,
             Self::Lease(args) => args.json,
             Self::RestartPolicy(args) => args.json,
             Self::Snapshot(args) => args.json(),

@@ -15,6 +15,8 @@ impl Code {
     pub(crate) const REFUSED: Self = Self(4);
     pub(crate) const PROJECT_FAILED: Self = Self(5);
     pub(crate) const NOT_FOUND: Self = Self(6);
+    /// As timeout(1) says it.
+    pub(crate) const TIMED_OUT: Self = Self(124);
     /// As a shell says it of a command.
     pub(crate) const COMMAND_NOT_FOUND: Self = Self(127);
     pub(crate) const INTERRUPTED: Self = Self(130);

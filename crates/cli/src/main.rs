@@ -7,6 +7,7 @@ mod copy;
 mod deploy;
 mod docs;
 mod doctor;
+mod exec;
 mod exit;
 mod interrupts;
 mod lease;
@@ -19,6 +20,7 @@ mod metrics;
 mod network;
 mod out;
 mod pool;
+mod processes;
 mod restart;
 mod serve;
 mod session;
@@ -59,6 +61,9 @@ async fn run(command: Command) -> Result<Code, Failure> {
         Command::Limits(args) => limits::run(args).await,
         Command::Metrics(_) => metrics::run().await,
         Command::Shell(args) => shell::run(args).await,
+        Command::Exec(args) => exec::run(args).await,
+        Command::Top(args) => processes::top(args).await,
+        Command::Kill(args) => processes::kill(args).await,
         Command::Logs(args) => logs::run(*args).await,
         Command::Cp(args) => copy::run(args).await,
         Command::Open(args) => browser::run(args).await,

@@ -160,7 +160,7 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
 }
 
 /// Characters, not counting our own colours.
-fn width(cell: &str) -> usize {
+pub(crate) fn width(cell: &str) -> usize {
     let mut count = 0;
     let mut escape = false;
     for c in cell.chars() {

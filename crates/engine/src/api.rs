@@ -2,12 +2,13 @@
 
 use slipway_wire::{
     Api, Code, DeployRequest, DirectoryListing, EgressEntry, EgressRule, EngineStatus, Event, EventBody,
-    FileEntry, FileRef, FileText, Inspection, LeaseRequest, Level, Limits, LimitsRequest, LogPage, LogQuery,
-    Mkdir, Nothing, OpenProcess, PhaseName, PhaseState, PoolStatus, Problem, Process, ProcessRef,
-    RedeployRequest, RemoveFile, RenameFile, Resize, RestartPolicyRequest, Settings, Signal, Snapshot,
-    SnapshotCreate, SnapshotEdit, SnapshotExport, SnapshotFile, SnapshotImport, SnapshotRef, SnapshotStart,
-    Source, Stats, StatsRequest, Usage, Workspace, WorkspaceId, WorkspacePage, WorkspaceQuery, WorkspaceRef,
-    WorkspaceRename, WorkspaceState, WriteText,
+    FileEntry, FileRef, FileText, Inspection, KillRequest, Killed, LeaseRequest, Level, Limits,
+    LimitsRequest, LogPage, LogQuery, Mkdir, Nothing, OpenProcess, PhaseName, PhaseState, PoolStatus,
+    Problem, Process, ProcessRef, ProcessTree, RedeployRequest, RemoveFile, RenameFile, Resize,
+    RestartPolicyRequest, Settings, Signal, Snapshot, SnapshotCreate, SnapshotEdit, SnapshotExport,
+    SnapshotFile, SnapshotImport, SnapshotRef, SnapshotStart, Source, Stats, StatsRequest, TreeRequest,
+    Usage, Workspace, WorkspaceId, WorkspacePage, WorkspaceQuery, WorkspaceRef, WorkspaceRename,
+    WorkspaceState, WriteText,
 };
 use std::{
     sync::{Arc, PoisonError},
@@ -269,6 +270,23 @@ impl Api for Engine {
         let process = processes::open(&self.handle(&request.id)?, &request).await?;
         self.shared.bus.publish(Some(&request.id), EventBody::Process(process.clone()));
         Ok(process)
+    }
+
+    async fn process_detach(&self, request: OpenProcess) -> Result<Process, Problem> {
+        check_env(&request.env)?;
+        let handle = self.handle(&request.id)?;
+        let process = processes::detach(&handle, &request).await?;
+        self.shared.keep_log(&handle.agent()?, &crate::deploy::followed(&process));
+        self.shared.bus.publish(Some(&request.id), EventBody::Process(process.clone()));
+        Ok(process)
+    }
+
+    async fn process_tree(&self, request: TreeRequest) -> Result<ProcessTree, Problem> {
+        processes::tree(&self.link(&request.id)?, &request).await
+    }
+
+    async fn process_kill(&self, request: KillRequest) -> Result<Killed, Problem> {
+        processes::kill(&self.link(&request.id)?, &request).await
     }
 
     async fn process_resize(&self, request: Resize) -> Result<Nothing, Problem> {

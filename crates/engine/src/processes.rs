@@ -2,11 +2,12 @@
 //! answers is hostile input: bounded and made plain before anybody sees it.
 
 use slipway_agent_api::v1::{
-    EnvironmentVariable, ExecRequest, ForgetRequest, Process as AgentProcess, ProcessesRequest,
+    self, EnvironmentVariable, ExecRequest, ForgetRequest, Process as AgentProcess, ProcessesRequest,
     SignalRequest, signal_request::Scope,
 };
 use slipway_wire::{
-    Code, Nothing, OpenProcess, Problem, Process, ProcessRef, ProcessRole, Resize, Signal, WorkspaceId,
+    Code, ContainerProcess, KillRequest, Killed, Nothing, OpenProcess, Problem, Process, ProcessRef,
+    ProcessRole, ProcessTree, Resize, Signal, TreeRequest, WorkspaceId,
 };
 
 use crate::{
@@ -15,6 +16,15 @@ use crate::{
     deploy::{HEALTH_TAG, app_tag, exit_view, hang_up, role_of},
     workspace::Handle,
 };
+
+/// How the agent is told of a program that goes on by itself: its output is kept, also by the next owner.
+pub(crate) const DETACHED_TAG: &str = "detached";
+/// Over how long processor time is measured where nobody says, milliseconds.
+const SAMPLE_MS: u32 = 500;
+/// Characters shown of a command.
+const COMMAND: usize = 1000;
+/// How long an agent may take beyond the sample.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// A process as skins see it; none of Slipway's own checks.
 pub(crate) fn process_view(id: &WorkspaceId, process: &AgentProcess) -> Option<Process> {
@@ -48,10 +58,25 @@ pub(crate) async fn list(handle: &Handle, id: &WorkspaceId) -> Result<Vec<Proces
 
 /// Starts a process; its environment has been checked.
 pub(crate) async fn open(handle: &Handle, request: &OpenProcess) -> Result<Process, Problem> {
+    let role = if request.terminal.is_some() { ProcessRole::Terminal } else { ProcessRole::Exec };
+    start(handle, request, role, app_tag(role)).await
+}
+
+/// Starts one that goes on by itself, without a terminal and without input.
+pub(crate) async fn detach(handle: &Handle, request: &OpenProcess) -> Result<Process, Problem> {
+    let alone = OpenProcess { terminal: None, stdin: false, ..request.clone() };
+    start(handle, &alone, ProcessRole::Exec, DETACHED_TAG.to_owned()).await
+}
+
+async fn start(
+    handle: &Handle,
+    request: &OpenProcess,
+    role: ProcessRole,
+    tag: String,
+) -> Result<Process, Problem> {
     let link = handle.agent()?;
     handle.activity().note();
     let pty = request.terminal.map(agent_size).transpose()?;
-    let role = if pty.is_some() { ProcessRole::Terminal } else { ProcessRole::Exec };
     let argv = request.argv.iter().map(|a| bytes::Bytes::copy_from_slice(a.as_bytes())).collect();
     let shell = link.hello.shell.rsplit('/').next().unwrap_or("sh").to_owned();
     let fallback = request.argv.first().map_or(shell, |p| p.rsplit('/').next().unwrap_or(p).to_owned());
@@ -67,7 +92,7 @@ pub(crate) async fn open(handle: &Handle, request: &OpenProcess) -> Result<Proce
         pty,
         name: name.clone(),
         stdin: request.stdin,
-        tag: app_tag(role),
+        tag,
     };
     let started = link.client.clone().exec(exec).await;
     let started = started.map_err(|s| agent_problem("starting the program", &s))?.into_inner();
@@ -116,4 +141,124 @@ pub(crate) async fn close(link: &AgentLink, request: &ProcessRef) -> Result<Noth
     let forget = ForgetRequest { process: request.process.to_string() };
     link.client.clone().forget(forget).await.map_err(|s| agent_problem("closing the terminal", &s))?;
     Ok(Nothing {})
+}
+
+/// Every process of the container.
+pub(crate) async fn tree(link: &AgentLink, request: &TreeRequest) -> Result<ProcessTree, Problem> {
+    let sample_ms = request.sample_ms.unwrap_or(SAMPLE_MS);
+    if sample_ms > 5000 {
+        return Err(Problem::new(Code::Invalid, "Processor time is measured over at most 5,000 ms."));
+    }
+    let mut client = link.client.clone();
+    let asked = client.tree(v1::TreeRequest { sample_ms });
+    let patience = std::time::Duration::from_millis(sample_ms.into()) + PATIENCE;
+    let reply = tokio::time::timeout(patience, asked).await.map_err(|_| {
+        Problem::new(Code::AgentLost, "The workspace does not say what runs in it.")
+            .hint("It may be short of processor time; `slipway stats` shows what it uses.")
+    })?;
+    let reply = reply.map_err(|s| newer("listing processes", &s))?.into_inner();
+    let processes = reply.processes.iter().take(4096).map(seen).collect();
+    Ok(ProcessTree { processes, cut: reply.cut })
+}
+
+/// Signals a process by its number.
+pub(crate) async fn kill(link: &AgentLink, request: &KillRequest) -> Result<Killed, Problem> {
+    let kill = v1::KillRequest {
+        pid: request.pid,
+        signal: number(request.signal)?,
+        tree: request.tree,
+        born: request.born.unwrap_or(0),
+    };
+    let reply = link.client.clone().kill(kill).await.map_err(|s| newer("sending a signal", &s))?;
+    Ok(Killed { signalled: reply.into_inner().signalled })
+}
+
+/// An agent from before these calls were there says so.
+fn newer(doing: &str, status: &tonic::Status) -> Problem {
+    if status.code() == tonic::Code::Unimplemented {
+        return Problem::new(
+            Code::WrongState,
+            "The container was made by an older Slipway, whose agent cannot do this.",
+        )
+        .hint("Deploy the project again: the image is prepared anew by itself.");
+    }
+    agent_problem(doing, status)
+}
+
+/// A process as the agent tells of it, made plain.
+fn seen(told: &v1::ContainerProcess) -> ContainerProcess {
+    let name = shown(&told.name, 64);
+    let words: Vec<&[u8]> = told.command_line.split(|byte| *byte == 0).collect();
+    let words = words.strip_suffix(&[&b""[..]]).unwrap_or(&words);
+    let mut command = words.iter().map(|word| shown(word, COMMAND)).collect::<Vec<_>>().join(" ");
+    if words.iter().all(|word| word.is_empty()) {
+        // A kernel thread or one that wiped its arguments: as ps shows it.
+        command = format!("[{name}]");
+    }
+    let long = told.command_cut || command.chars().count() > COMMAND;
+    let mut command: String = command.chars().take(COMMAND).collect();
+    if long {
+        command.push('…');
+    }
+    ContainerProcess {
+        pid: told.pid,
+        parent: told.parent,
+        user: if told.user.is_empty() { told.uid.to_string() } else { shown(told.user.as_bytes(), 32) },
+        state: u8::try_from(told.state)
+            .ok()
+            .filter(u8::is_ascii_alphabetic)
+            .map_or('?', char::from)
+            .to_string(),
+        cpu_percent: f64::from(told.cpu_permille) / 10.0,
+        cpu_ms: told.cpu_ms,
+        memory_bytes: told.memory_bytes,
+        threads: told.threads,
+        age_ms: told.started_ms_ago,
+        ports: told.ports.iter().take(64).filter_map(|port| u16::try_from(*port).ok()).collect(),
+        name,
+        command,
+        process: told.process.parse().ok(),
+        born: told.born,
+    }
+}
+
+/// Foreign bytes as text: controls and marks that turn the direction are escaped as in a string, `\n`, `\u{1b}`.
+fn shown(bytes: &[u8], most: usize) -> String {
+    let steers = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut text = String::new();
+    for c in String::from_utf8_lossy(bytes).chars().take(most) {
+        if steers(c) { text.extend(c.escape_default()) } else { text.push(c) }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_arguments_are_shown_escaped_and_bounded() {
+        let told = |line: &[u8]| {
+            let line = bytes::Bytes::copy_from_slice(line);
+            v1::ContainerProcess {
+                command_line: line,
+                name: "na\nme".into(),
+                state: 27,
+                uid: 7,
+                ..Default::default()
+            }
+        };
+        let process = seen(&told(b"sh\0-c\0echo\n\x1b]0;x\x07\xff\xe2\x80\xae\0"));
+        assert_eq!(process.command, "sh -c echo\\n\\u{1b}]0;x\\u{7}\u{fffd}\\u{202e}");
+        assert_eq!(
+            (process.name.as_str(), process.user.as_str(), process.state.as_str()),
+            ("na\\nme", "7", "?")
+        );
+        assert_eq!(seen(&told(b"")).command, "[na\\nme]");
+        assert_eq!(seen(&told(b"\0\0")).command, "[na\\nme]");
+        assert_eq!(seen(&told(&[b'x'; 5000])).command.chars().count(), COMMAND + 1);
+    }
 }

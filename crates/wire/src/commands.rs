@@ -133,10 +133,16 @@ commands! {
     "process.list" process_list(WorkspaceRef) -> Vec<Process>;
     /// Starts a process: a terminal, or a program with pipes. Output comes by attaching.
     "process.open" process_open(OpenProcess) -> Process;
+    /// Starts a program that goes on by itself; what it prints goes to the workspace's log.
+    "process.detach" process_detach(OpenProcess) -> Process;
     /// Changes the window size of a terminal.
     "process.resize" process_resize(Resize) -> Nothing;
     /// Sends a signal to a process, its foreground group or its tree.
     "process.signal" process_signal(Signal) -> Nothing;
+    /// Every process of the container, also those that no transcript belongs to.
+    "process.tree" process_tree(TreeRequest) -> ProcessTree;
+    /// Signals any process of the container by its number, alone or with all that descends from it.
+    "process.kill" process_kill(KillRequest) -> Killed;
     /// Ends a process and drops its transcript.
     "process.close" process_close(ProcessRef) -> Nothing;
 

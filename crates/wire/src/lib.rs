@@ -5,6 +5,7 @@ mod commands;
 mod deploy;
 mod engine;
 mod event;
+mod everyone;
 mod files;
 mod frame;
 mod health;
@@ -27,6 +28,7 @@ pub use deploy::{
 };
 pub use engine::{EngineState, EngineStatus, LookedAt, Warning};
 pub use event::{Event, EventBody, Level, Message, MessageAction};
+pub use everyone::{ContainerProcess, KillRequest, Killed, ProcessTree, TreeRequest};
 pub use files::{
     DirectoryListing, FileEntry, FileKind, FileRef, FileText, Mkdir, RemoveFile, RenameFile, WriteText,
 };

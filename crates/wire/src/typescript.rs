@@ -36,6 +36,22 @@ fn snapshots(config: &Config, out: &mut String) {
         SnapshotExport,
         SnapshotFile,
         SnapshotImport,
+/// Processes by number, and logs.
+fn programs(config: &Config, out: &mut String) {
+    declarations!(
+        config,
+        out,
+        TreeRequest,
+        ContainerProcess,
+        ProcessTree,
+        KillRequest,
+        Killed,
+        LogLevel,
+        LogStream,
+        LogRecord,
+        LogQuery,
+        LogGap,
+        LogPage,
     );
 }
 
@@ -89,12 +105,6 @@ pub fn typescript() -> String {
         OpenProcess,
         Resize,
         Signal,
-        LogLevel,
-        LogStream,
-        LogRecord,
-        LogQuery,
-        LogGap,
-        LogPage,
         Theme,
         IntakeLimits,
         Settings,
@@ -127,6 +137,7 @@ pub fn typescript() -> String {
         Limits,
     );
     snapshots(&config, &mut out);
+    programs(&config, &mut out);
     out.push_str("/** Every command: what it takes and what it gives. */\nexport type Commands = {\n");
     for command in COMMANDS {
         let _ = writeln!(

@@ -6,6 +6,7 @@ mod owner;
 mod table;
 mod watch;
 
+pub(crate) use self::owner::owners;
 pub(crate) use self::table::Listener;
 pub(crate) use self::watch::watch;
 use crate::procfs::read_bounded;

@@ -9,7 +9,7 @@ use crate::procfs;
 const DESCRIPTORS: usize = 200_000;
 
 /// The process with the lowest pid that holds each of `inodes`; those that no readable process holds are left out.
-pub(super) fn owners(inodes: &HashSet<u64>) -> HashMap<u64, i32> {
+pub(crate) fn owners(inodes: &HashSet<u64>) -> HashMap<u64, i32> {
     let mut found = HashMap::new();
     let mut pids: Vec<i32> = procfs::pids().collect();
     pids.sort_unstable();

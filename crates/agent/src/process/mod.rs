@@ -1,6 +1,7 @@
 //! Processes started by Exec: the table of those that have a history, their start, their end, their signals. What
 //! belongs to one connection is not kept here: processes outlive connections.
 
+mod everyone;
 mod history;
 mod input;
 mod output;
@@ -21,6 +22,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+pub(crate) use self::everyone::list as everyone;
 pub(crate) use self::input::Input;
 pub(crate) use self::output::{Event, Output, Reader};
 pub(crate) use self::start::{StartError, own_path, shell};
@@ -50,6 +52,12 @@ pub(crate) enum ProcessError {
     Running(String),
     #[error("{0} is not a signal that can be sent")]
     BadSignal(i32),
+    #[error("there is no process {0}: it has ended")]
+    Gone(u32),
+    #[error("process {0} keeps the workspace itself running: stop the workspace instead")]
+    Ours(u32),
+    #[error("process {0} belongs to another user, who does not let it be signalled")]
+    NotAllowed(u32),
 }
 
 /// One process started by Exec.
@@ -213,6 +221,28 @@ impl Processes {
             v1::signal_request::Scope::Tree => signal::tree(&process, signal).await,
             v1::signal_request::Scope::Process => signal::single(&process, signal),
         })
+    }
+
+    /// Signals any process by its number, alone or with all that descends from it. Returns how many were signalled.
+    pub(crate) async fn kill(&self, request: v1::KillRequest) -> Result<u32, ProcessError> {
+        let signal = Signal::from_named_raw(request.signal).ok_or(ProcessError::BadSignal(request.signal))?;
+        let root = i32::try_from(request.pid).ok().and_then(procfs::stat);
+        let root = root.filter(|stat| !stat.zombie && (request.born == 0 || stat.born == request.born));
+        let root = root.ok_or(ProcessError::Gone(request.pid))?;
+        if signal::is_ours(root.pid) {
+            return Err(ProcessError::Ours(request.pid));
+        }
+        let started =
+            self.table().iter().find(|p| p.is_running() && p.pid.as_raw_nonzero().get() == root.pid).cloned();
+        let signalled = match started {
+            Some(process) if request.tree => signal::tree(&process, signal).await,
+            _ if request.tree => signal::below(&root, signal).await,
+            _ => u32::from(signal::exactly(&root, signal)),
+        };
+        if signalled == 0 && procfs::stat(root.pid).is_some_and(|now| now.born == root.born && !now.zombie) {
+            return Err(ProcessError::NotAllowed(request.pid));
+        }
+        Ok(signalled)
     }
 
     /// The Exec process that `pid` descends from: by parent or session, or by the id it carries.

@@ -1,24 +1,21 @@
 //! `slipway shell`: a program in a workspace with this terminal, or with these pipes, as its own. Ends with the
 //! program's exit code.
 
-mod pipes;
+pub(crate) mod pipes;
 mod terminal;
+
+pub(crate) use terminal::size;
 
 use crate::{
     args::Shell,
     exit::{self, Code, Failure},
     session::Session,
 };
-use slipway_wire::{Api as _, Code as Why, OpenProcess, Problem, ProcessExit, ProcessRef};
+use slipway_wire::{Api as _, Code as Why, OpenProcess, Problem, Process, ProcessExit, ProcessRef};
 use std::{collections::BTreeMap, io::IsTerminal as _};
 
 pub(crate) async fn run(args: Shell) -> Result<Code, Failure> {
-    let mut env = BTreeMap::new();
-    for pair in &args.env {
-        let (key, value) =
-            pair.split_once('=').ok_or_else(|| Failure::usage(format!("--env {pair}: write KEY=VALUE.")))?;
-        env.insert(key.to_owned(), value.to_owned());
-    }
+    let mut env = environment(&args.env)?;
     let session = Session::open().await?;
     let id = session.find(&args.id).await?.id;
     let interactive = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
@@ -32,25 +29,47 @@ pub(crate) async fn run(args: Shell) -> Result<Code, Failure> {
     }
     let request =
         OpenProcess { id, argv: args.command, cwd: args.cwd, env, terminal: size, stdin: true, name: None };
-    let process = match session.api.process_open(request).await {
-        // The workspace is there, so it is the command that is not: as a shell ends then.
-        Err(problem) if problem.code == Why::NotFound => {
-            exit::explain(&problem);
-            return Ok(Code::COMMAND_NOT_FOUND);
-        }
-        other => other?,
+    let process = match started(session.api.process_open(request).await)? {
+        Ok(process) => ProcessRef { id: process.workspace, process: process.id },
+        Err(code) => return Ok(code),
     };
-    let process = ProcessRef { id: process.workspace, process: process.id };
     let ended = match size {
         Some(size) => terminal::run(&session, &process, size).await,
-        None => pipes::run(&session, &process).await,
+        None => pipes::run(&session, &process, None, false).await,
     };
-    // Its transcript was shown here; nobody asks for it again.
+    forget(&session, process).await;
+    ended
+}
+
+/// What `--env` says.
+pub(crate) fn environment(pairs: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+    let mut env = BTreeMap::new();
+    for pair in pairs {
+        let (key, value) =
+            pair.split_once('=').ok_or_else(|| Failure::usage(format!("--env {pair}: write KEY=VALUE.")))?;
+        env.insert(key.to_owned(), value.to_owned());
+    }
+    Ok(env)
+}
+
+/// A process that was started, or the code to end with. The workspace is there, so what is not is the command: as a
+/// shell ends then.
+pub(crate) fn started(result: Result<Process, Problem>) -> Result<Result<Process, Code>, Failure> {
+    match result {
+        Err(problem) if problem.code == Why::NotFound => {
+            exit::explain(&problem);
+            Ok(Err(Code::COMMAND_NOT_FOUND))
+        }
+        other => Ok(Ok(other?)),
+    }
+}
+
+/// Ends what may be left of it. Its transcript was shown here; nobody asks for it again.
+pub(crate) async fn forget(session: &Session, process: ProcessRef) {
     match session.api.process_close(process).await {
         Ok(_) | Err(Problem { code: Why::NotFound, .. }) => {}
         Err(problem) => tracing::debug!(%problem, "the process's transcript stays"),
     }
-    ended
 }
 
 /// The payload of an exit frame.

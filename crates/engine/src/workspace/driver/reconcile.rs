@@ -11,7 +11,7 @@ use crate::{
     deploy::{followed, stop_process, watch_app},
     docker::{Condition, Docker},
     logs::Followed,
-    processes::process_view,
+    processes::{DETACHED_TAG, process_view},
 };
 
 impl Driver {
@@ -182,13 +182,14 @@ impl Driver {
             }
         };
         self.take_link(link.clone());
-        let Some(listed) = plan_processes(&link, &self.record.view.id).await else { return };
+        let Some(listed) = processes(&link, &self.record.view.id).await else { return };
         for process in &listed {
             // What was printed while nobody followed is in the agent's history.
             if process.running || !self.shared.log_has_end(&self.record.view.id, &process.program.id) {
                 self.shared.keep_log(&link, &process.program);
             }
         }
+        let listed: Vec<Listed> = listed.into_iter().filter(Listed::of_plan).collect();
         let app = self.find_app(&listed);
         let known = app.as_ref().map(|(program, _)| program.id.clone());
         let before = std::mem::replace(&mut self.record.app, known);
@@ -324,14 +325,26 @@ pub(super) struct Listed {
     running: bool,
 }
 
+impl Listed {
+    /// The plan started it, not a person.
+    fn of_plan(&self) -> bool {
+        self.role != ProcessRole::Exec
+    }
+}
+
 /// The processes of a container that a plan started, running or ended. `None`: the agent does not answer.
 pub(super) async fn plan_processes(link: &AgentLink, id: &WorkspaceId) -> Option<Vec<Listed>> {
+    Some(processes(link, id).await?.into_iter().filter(Listed::of_plan).collect())
+}
+
+/// The same, and those a person started that go on by themselves: all whose output is kept.
+async fn processes(link: &AgentLink, id: &WorkspaceId) -> Option<Vec<Listed>> {
     let reply = link.client.clone().processes(ProcessesRequest {}).await.ok()?.into_inner();
-    let listed = reply.processes.iter().filter_map(|process| {
-        let process = process_view(id, process)?;
+    let listed = reply.processes.iter().filter_map(|told| {
+        let process = process_view(id, told)?;
         let of_plan = matches!(process.role, ProcessRole::Install | ProcessRole::Build | ProcessRole::App);
         let (role, running) = (process.role, process.exit.is_none());
-        of_plan.then(|| Listed { program: followed(&process), role, running })
+        (of_plan || told.tag == DETACHED_TAG).then(|| Listed { program: followed(&process), role, running })
     });
     Some(listed.collect())
 }
