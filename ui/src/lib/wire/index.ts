@@ -745,144 +745,6 @@ signal: number,
 tree: boolean, };
 
 /**
- * How much a line matters, as far as its text tells. A line that does not tell is `info`.
- */
-export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal";
-
-/**
- * Where a line came from.
- */
-export type LogStream = "terminal" | "stdout" | "stderr" | "slipway";
-
-/**
- * One line.
- */
-export type LogRecord = { 
-/**
- * Counts up by one within a workspace, over restarts of Slipway too.
- */
-seq: number, 
-/**
- * When Slipway read it, Unix time in milliseconds.
- */
-at_ms: number, 
-/**
- * How much it matters.
- */
-level: LogLevel, 
-/**
- * The program's short name: `dev`, `install`, `worker`.
- */
-process: string, 
-/**
- * The program's id within the workspace.
- */
-process_id: ProcessId, 
-/**
- * Where it came from.
- */
-stream: LogStream, 
-/**
- * The line without colours and control characters, at most 16 KiB.
- */
-message: string, 
-/**
- * The same with its colours (SGR sequences and nothing else), when it has any.
- */
-coloured?: string, 
-/**
- * The line was longer: its rest is not kept.
- */
-cut?: boolean, 
-/**
- * So many bytes of the program's output are missing here.
- */
-missing_bytes?: number, };
-
-/**
- * Ask for a part of a workspace's log, oldest first.
- */
-export type LogQuery = { 
-/**
- * The workspace; one that was deleted lately will do.
- */
-id: WorkspaceId, 
-/**
- * Only lines numbered higher; a client that reconnects names `next` of its last page.
- */
-after?: number, 
-/**
- * The last so many lines that fit, at most 10,000, in place of the first ones after `after`.
- */
-tail?: number, 
-/**
- * Not older, Unix time in milliseconds.
- */
-since_ms?: number, 
-/**
- * Not newer, Unix time in milliseconds.
- */
-until_ms?: number, 
-/**
- * Of this level or above.
- */
-level?: LogLevel, 
-/**
- * Only this program, by name or id.
- */
-process?: string, 
-/**
- * Only lines in which this regular expression is found, at most 1,000 bytes.
- */
-grep?: string, 
-/**
- * Lines wanted, 1 to 10,000; 1,000 without it. A page also ends after a megabyte.
- */
-limit?: number, 
-/**
- * When nothing is there yet, wait so long for it, milliseconds, at most 10,000.
- */
-wait_ms?: number, };
-
-/**
- * Lines that are no longer kept, or never were.
- */
-export type LogGap = { 
-/**
- * The first number that is missing.
- */
-from: number, 
-/**
- * The first number that is there again.
- */
-to: number, };
-
-/**
- * A part of a workspace's log.
- */
-export type LogPage = { 
-/**
- * The lines that fit the question.
- */
-records: Array<LogRecord>, 
-/**
- * The number looked at last: ask again with `after` set to it.
- */
-next: number, 
-/**
- * Lines after `after` that the cap on disk has dropped.
- */
-gap?: LogGap, 
-/**
- * There is more to look at right now.
- */
-more: boolean, 
-/**
- * More may come: the workspace has not ended.
- */
-live: boolean, };
-
-/**
  * The colours.
  */
 export type Theme = "system" | "light" | "dark";
@@ -1791,6 +1653,263 @@ name?: string,
  * Read it although the Docker engine's disk is nearly full.
  */
 force?: boolean, };
+ * Ask for a container's processes.
+ */
+export type TreeRequest = { 
+/**
+ * The workspace.
+ */
+id: WorkspaceId, 
+/**
+ * Over how long processor time is measured, milliseconds, at most 5,000; half a second without it.
+ */
+sample_ms?: number, };
+
+/**
+ * A process of a container, whoever started it.
+ */
+export type ContainerProcess = { 
+/**
+ * Its number in the container.
+ */
+pid: number, 
+/**
+ * Its parent's number; 0 for the first.
+ */
+parent: number, 
+/**
+ * Its user's name, or number where it has none.
+ */
+user: string, 
+/**
+ * The kernel's letter: R running, S asleep, D waiting for a device, T stopped, Z ended.
+ */
+state: string, 
+/**
+ * Of one processor, over the sample.
+ */
+cpu_percent: number, 
+/**
+ * Processor time used since it began, milliseconds.
+ */
+cpu_ms: number, 
+/**
+ * Memory it holds, bytes.
+ */
+memory_bytes: number, 
+/**
+ * Threads.
+ */
+threads: number, 
+/**
+ * How long ago it began, milliseconds.
+ */
+age_ms: number, 
+/**
+ * TCP ports it listens on.
+ */
+ports: Array<number>, 
+/**
+ * Its short name.
+ */
+name: string, 
+/**
+ * What it was started with, arguments parted by spaces, control characters escaped; at most 1,000 characters.
+ */
+command: string, 
+/**
+ * The process with a transcript that it descends from.
+ */
+process?: ProcessId, 
+/**
+ * With `pid` this names the process for good, also when its number is given to another.
+ */
+born: number, };
+
+/**
+ * The processes of a container, ascending by number.
+ */
+export type ProcessTree = { 
+/**
+ * At most 4,096.
+ */
+processes: Array<ContainerProcess>, 
+/**
+ * There are more.
+ */
+cut: boolean, };
+
+/**
+ * Signal a process by its number.
+ */
+export type KillRequest = { 
+/**
+ * The workspace.
+ */
+id: WorkspaceId, 
+/**
+ * The process; never the first one, which keeps the workspace running.
+ */
+pid: number, 
+/**
+ * The signal's number, 1 to 64.
+ */
+signal: number, 
+/**
+ * With all that descends from it; KILL goes on until none is left.
+ */
+tree: boolean, 
+/**
+ * Refuse when the number is another process's by now.
+ */
+born?: number, };
+
+/**
+ * What came of a signal.
+ */
+export type Killed = { 
+/**
+ * Processes that were signalled.
+ */
+signalled: number, };
+
+/**
+ * How much a line matters, as far as its text tells. A line that does not tell is `info`.
+ */
+export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal";
+
+/**
+ * Where a line came from.
+ */
+export type LogStream = "terminal" | "stdout" | "stderr" | "slipway";
+
+/**
+ * One line.
+ */
+export type LogRecord = { 
+/**
+ * Counts up by one within a workspace, over restarts of Slipway too.
+ */
+seq: number, 
+/**
+ * When Slipway read it, Unix time in milliseconds.
+ */
+at_ms: number, 
+/**
+ * How much it matters.
+ */
+level: LogLevel, 
+/**
+ * The program's short name: `dev`, `install`, `worker`.
+ */
+process: string, 
+/**
+ * The program's id within the workspace.
+ */
+process_id: ProcessId, 
+/**
+ * Where it came from.
+ */
+stream: LogStream, 
+/**
+ * The line without colours and control characters, at most 16 KiB.
+ */
+message: string, 
+/**
+ * The same with its colours (SGR sequences and nothing else), when it has any.
+ */
+coloured?: string, 
+/**
+ * The line was longer: its rest is not kept.
+ */
+cut?: boolean, 
+/**
+ * So many bytes of the program's output are missing here.
+ */
+missing_bytes?: number, };
+
+/**
+ * Ask for a part of a workspace's log, oldest first.
+ */
+export type LogQuery = { 
+/**
+ * The workspace; one that was deleted lately will do.
+ */
+id: WorkspaceId, 
+/**
+ * Only lines numbered higher; a client that reconnects names `next` of its last page.
+ */
+after?: number, 
+/**
+ * The last so many lines that fit, at most 10,000, in place of the first ones after `after`.
+ */
+tail?: number, 
+/**
+ * Not older, Unix time in milliseconds.
+ */
+since_ms?: number, 
+/**
+ * Not newer, Unix time in milliseconds.
+ */
+until_ms?: number, 
+/**
+ * Of this level or above.
+ */
+level?: LogLevel, 
+/**
+ * Only this program, by name or id.
+ */
+process?: string, 
+/**
+ * Only lines in which this regular expression is found, at most 1,000 bytes.
+ */
+grep?: string, 
+/**
+ * Lines wanted, 1 to 10,000; 1,000 without it. A page also ends after a megabyte.
+ */
+limit?: number, 
+/**
+ * When nothing is there yet, wait so long for it, milliseconds, at most 10,000.
+ */
+wait_ms?: number, };
+
+/**
+ * Lines that are no longer kept, or never were.
+ */
+export type LogGap = { 
+/**
+ * The first number that is missing.
+ */
+from: number, 
+/**
+ * The first number that is there again.
+ */
+to: number, };
+
+/**
+ * A part of a workspace's log.
+ */
+export type LogPage = { 
+/**
+ * The lines that fit the question.
+ */
+records: Array<LogRecord>, 
+/**
+ * The number looked at last: ask again with `after` set to it.
+ */
+next: number, 
+/**
+ * Lines after `after` that the cap on disk has dropped.
+ */
+gap?: LogGap, 
+/**
+ * There is more to look at right now.
+ */
+more: boolean, 
+/**
+ * More may come: the workspace has not ended.
+ */
+live: boolean, };
 
 /** Every command: what it takes and what it gives. */
 export type Commands = {
@@ -1844,10 +1963,16 @@ export type Commands = {
   "process.list": [WorkspaceRef, Array<Process>];
   /** Starts a process: a terminal, or a program with pipes. Output comes by attaching. */
   "process.open": [OpenProcess, Process];
+  /** Starts a program that goes on by itself; what it prints goes to the workspace's log. */
+  "process.detach": [OpenProcess, Process];
   /** Changes the window size of a terminal. */
   "process.resize": [Resize, Nothing];
   /** Sends a signal to a process, its foreground group or its tree. */
   "process.signal": [Signal, Nothing];
+  /** Every process of the container, also those that no transcript belongs to. */
+  "process.tree": [TreeRequest, ProcessTree];
+  /** Signals any process of the container by its number, alone or with all that descends from it. */
+  "process.kill": [KillRequest, Killed];
   /** Ends a process and drops its transcript. */
   "process.close": [ProcessRef, Nothing];
   /** The entries of a directory. */
