@@ -53,13 +53,20 @@ fn a_time_limit_ends_all_that_was_started() -> Result<()> {
 fn processes_are_shown_as_a_tree_left_alone_and_ended() -> Result<()> {
     let house = House::new()?;
     let id = house.hello()?;
-    let process =
-        house.ok(&["exec", &id, "--detach", "--", "sh", "-c", "echo from aside; sleep 4821 & sleep 4822"])?;
+    let process = house.ok(&[
+        "exec",
+        &id,
+        "--detach",
+        "--",
+        "sh",
+        "-c",
+        "echo from aside; sleep 4821 & sleep 4822; :",
+    ])?;
     assert!(!process.trim().is_empty());
     wait_for("its output in the log", || {
         Ok(house.ok(&["logs", &id, "--process", process.trim()]).ok().filter(|text| text == "from aside\n"))
     })?;
-    let shell = listed(&house, &id, "sleep 4821 & sleep")?.pop().context("the shell")?;
+    let shell = listed(&house, &id, "sleep 4821 & sleep 4822")?.pop().context("the shell")?;
     assert_eq!(shell["process"], process.trim());
     let text = house.ok(&["top", &id])?;
     let child = text.lines().find(|line| line.ends_with("└ sleep 4821")).context("a child below it")?;

@@ -16,9 +16,7 @@ use super::{
 };
 
 /// Output taken at once, bytes: bounds the lines that wait to be written.
-const PIECE: usize = 16 * 1024;
-/// Written at once, bytes.
-const BATCH: usize = 256 * 1024;
+const PIECE: usize = 2 * 1024;
 
 /// A workspace's log.
 pub(crate) struct Book {
@@ -82,7 +80,7 @@ impl Book {
         for piece in data.chunks(PIECE) {
             writer.take(at_ms, place, stream, at, piece);
             at += piece.len() as u64;
-            if writer.buffer.len() >= BATCH {
+            if writer.is_due() {
                 writer.flush(&self.dir, place);
             }
         }

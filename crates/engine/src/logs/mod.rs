@@ -201,7 +201,8 @@ fn sweep(shared: &Shared) -> io::Result<()> {
         let size: u64 = segment::list(&entry.path())?.iter().map(|(_, length)| length).sum();
         let changed = entry.metadata()?.modified()?;
         let strange = matches!(shared.store.deleted(&id), Ok(None));
-        let old = SystemTime::now().duration_since(changed).is_ok_and(|age| age > STRANGE);
+        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(shared.config.clock.now_ms());
+        let old = now.duration_since(changed).is_ok_and(|age| age > STRANGE);
         if strange && old {
             fs::remove_dir_all(entry.path())?;
         } else {

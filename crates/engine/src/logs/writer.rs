@@ -25,6 +25,8 @@ const LARGEST: u64 = 8 << 20;
 const SMALLEST: u64 = 64 << 10;
 /// A mark into the newest file is made about so often, bytes.
 const MARK_EVERY: u64 = 64 << 10;
+/// Written at once, bytes; half a file where that is less, so that no write outgrows one.
+const BATCH: u64 = 256 << 10;
 /// Longest line of Slipway's own, characters.
 const NOTE: usize = 1000;
 
@@ -164,6 +166,16 @@ impl Writer {
         self.files = files;
         self.written = self.next;
         Ok(())
+    }
+
+    /// Bytes of a file, beyond which another is begun.
+    fn largest(&self) -> u64 {
+        (self.limit / FILES).clamp(SMALLEST, LARGEST)
+    }
+
+    /// So much waits to be written that it should be.
+    pub(super) fn is_due(&self) -> bool {
+        self.buffer.len() as u64 >= BATCH.min(self.largest() / 2)
     }
 
     /// Forgets programs that ended long ago; only while nothing waits to be written.
@@ -319,7 +331,7 @@ impl Writer {
     }
 
     fn try_flush(&mut self, dir: &Path) -> io::Result<()> {
-        let largest = (self.limit / FILES).clamp(SMALLEST, LARGEST);
+        let largest = self.largest();
         let full = |&(_, length): &(u64, u64)| length + self.buffer.len() as u64 > largest;
         let mut new = self.fresh || self.files.last().is_none_or(full);
         if !new && let Some(&(first, length)) = self.files.last() {
