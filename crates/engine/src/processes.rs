@@ -190,7 +190,7 @@ fn seen(told: &v1::ContainerProcess) -> ContainerProcess {
     let name = shown(&told.name, 64);
     let words: Vec<&[u8]> = told.command_line.split(|byte| *byte == 0).collect();
     let words = words.strip_suffix(&[&b""[..]]).unwrap_or(&words);
-    let mut command = words.iter().map(|word| shown(word, COMMAND)).collect::<Vec<_>>().join(" ");
+    let mut command = words.iter().map(|word| shown(word, COMMAND + 1)).collect::<Vec<_>>().join(" ");
     if words.iter().all(|word| word.is_empty()) {
         // A kernel thread or one that wiped its arguments: as ps shows it.
         command = format!("[{name}]");
