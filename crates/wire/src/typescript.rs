@@ -36,6 +36,9 @@ fn snapshots(config: &Config, out: &mut String) {
         SnapshotExport,
         SnapshotFile,
         SnapshotImport,
+    );
+}
+
 /// Processes by number, and logs.
 fn programs(config: &Config, out: &mut String) {
     declarations!(

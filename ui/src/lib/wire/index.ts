@@ -1653,6 +1653,8 @@ name?: string,
  * Read it although the Docker engine's disk is nearly full.
  */
 force?: boolean, };
+
+/**
  * Ask for a container's processes.
  */
 export type TreeRequest = { 
