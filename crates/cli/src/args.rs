@@ -38,6 +38,7 @@ Environment:
   SLIPWAY_DATA_DIR  keep every file of Slipway's in this folder
   SLIPWAY_AGENT     the in-container agent, or the folder that holds it
   SLIPWAY_LOG       what the owner logs, such as `debug`
+  SLIPWAY_TRUSTED_NETWORKS  private networks an allowed host may lie in: 10.20.0.0/16
   DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG  where the Docker engine is
   NO_COLOR          no colours";
 

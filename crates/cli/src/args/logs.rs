@@ -17,9 +17,9 @@ pub(crate) const EXAMPLES: &str = "Examples:
   slipway logs shop --json | jq -r .message
   slipway logs shop --export shop.log        also of a workspace that was deleted lately, by its whole id
 
-Install, build, the program and a Procfile's other programs are kept line by line, up to the setting log_limit_mb for
-each workspace. A line's level is read from its text; one that does not tell is info. Where lines are missing, a note on
-standard error says so.
+Install, build, the program, a Procfile's other programs and what exec --detach started are kept line by line, up to the
+setting log_limit_mb for each workspace; terminals are not. A line's level is read from its text; one that does not tell
+is info. Where lines are missing, a note on standard error says so.
 
 Exit codes: 0 printed; 1 failed, or --grep found nothing; 6 no such workspace or program; 130 interrupted";
 
