@@ -2,15 +2,18 @@
 //! batches when it floods; the interface acknowledges what it has drawn, and without that nothing more is read.
 
 use bytes::{Bytes, BytesMut};
-use slipway_engine::AttachInput;
+use slipway_engine::{AttachInput, Taken};
 use slipway_wire::{Code, Frame, FrameKind, Problem};
-use std::time::Duration;
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 use tauri::{
     Wry,
     ipc::{Channel, InvokeResolver, InvokeResponseBody},
 };
 use tokio::{
-    sync::{Semaphore, mpsc},
+    sync::{Semaphore, mpsc, watch},
     time::Instant,
 };
 
@@ -23,27 +26,101 @@ const BATCH: usize = 256 << 10;
 /// Least time between two messages while output floods.
 const QUIET: Duration = Duration::from_millis(8);
 
-/// What the interface can still take.
-pub(super) struct Credit(Semaphore);
+/// On its way to the interface there is what it draws in so long a time: an interrupt is seen after that.
+const AHEAD: Duration = Duration::from_millis(60);
+/// Of that, in bytes, the least and what is begun with.
+const LEAST_AHEAD: u64 = 16 << 10;
+pub(super) const FIRST_AHEAD: u64 = 64 << 10;
+/// A longer pause between two acknowledgements says nothing about how fast the interface draws.
+const REST: Duration = Duration::from_millis(500);
 
-impl Default for Credit {
-    fn default() -> Self {
-        Self(Semaphore::new(WINDOW))
+/// What the interface can still take, and what it has taken.
+pub(super) struct Credit {
+    room: Semaphore,
+    taken: watch::Sender<Progress>,
+    pace: Mutex<Pace>,
+}
+
+/// How far the interface is.
+#[derive(Clone, Copy, Debug)]
+struct Progress {
+    /// All output before this was drawn.
+    offset: u64,
+    /// Bytes that may be on their way beyond it.
+    ahead: u64,
+}
+
+/// How fast it draws, by its acknowledgements.
+struct Pace {
+    last: Instant,
+    bytes_per_s: f64,
+}
+
+impl Pace {
+    fn drawn(&mut self, bytes: usize, now: Instant) {
+        let took = now.duration_since(self.last);
+        self.last = now;
+        if took < REST {
+            let rate = bytes as f64 / took.as_secs_f64().max(0.001);
+            // Half the weight: a few frames settle it.
+            self.bytes_per_s = f64::midpoint(self.bytes_per_s, rate);
+        }
+    }
+
+    fn ahead(&self) -> u64 {
+        ((self.bytes_per_s * AHEAD.as_secs_f64()) as u64).clamp(LEAST_AHEAD, WINDOW as u64)
     }
 }
 
 impl Credit {
+    /// Of an interface that has drawn everything before `offset`.
+    pub(super) fn new(offset: u64) -> Self {
+        let bytes_per_s = FIRST_AHEAD as f64 / AHEAD.as_secs_f64();
+        Self {
+            room: Semaphore::new(WINDOW),
+            taken: watch::Sender::new(Progress { offset, ahead: FIRST_AHEAD }),
+            pace: Mutex::new(Pace { last: Instant::now(), bytes_per_s }),
+        }
+    }
+
     /// The interface has drawn `bytes`. More than was sent is not believed.
     pub(super) fn give(&self, bytes: usize) {
-        self.0.add_permits(bytes.min(WINDOW - self.0.available_permits().min(WINDOW)));
+        let bytes = bytes.min(WINDOW - self.room.available_permits().min(WINDOW));
+        self.room.add_permits(bytes);
+        let ahead = {
+            // A panic while it is held leaves a pace that the next acknowledgement mends.
+            let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+            pace.drawn(bytes, Instant::now());
+            pace.ahead()
+        };
+        self.taken
+            .send_modify(|progress| *progress = Progress { offset: progress.offset + bytes as u64, ahead });
+    }
+
+    /// Output that is no longer kept: nobody will draw it.
+    fn skip(&self, bytes: u64) {
+        self.taken.send_modify(|progress| progress.offset += bytes);
     }
 
     fn take_now(&self, bytes: usize) -> bool {
-        self.0.try_acquire_many(bytes as u32).map(tokio::sync::SemaphorePermit::forget).is_ok()
+        self.room.try_acquire_many(bytes as u32).map(tokio::sync::SemaphorePermit::forget).is_ok()
     }
 
     async fn take(&self, bytes: usize) -> bool {
-        self.0.acquire_many(bytes as u32).await.map(tokio::sync::SemaphorePermit::forget).is_ok()
+        self.room.acquire_many(bytes as u32).await.map(tokio::sync::SemaphorePermit::forget).is_ok()
+    }
+
+    /// Tells the agent how far the interface is, the newest only, until the connection ends.
+    pub(super) async fn report(self: std::sync::Arc<Self>, mut taken: Taken) {
+        let mut progress = self.taken.subscribe();
+        while progress.changed().await.is_ok() {
+            let Progress { offset, ahead } = *progress.borrow_and_update();
+            if let Err(problem) = taken.tell(offset, ahead).await {
+                // The output ends with the same connection; the interface attaches again then.
+                tracing::debug!(%problem, "not acknowledged");
+                return;
+            }
+        }
     }
 }
 
@@ -122,6 +199,11 @@ pub(super) async fn pump_output(
             return;
         };
         ended |= frame.kind == FrameKind::Exit;
+        if frame.kind == FrameKind::Gap
+            && let Ok(from) = <[u8; 8]>::try_from(frame.payload.as_ref())
+        {
+            credit.skip(frame.offset.saturating_sub(u64::from_le_bytes(from)));
+        }
         for piece in pieces(frame) {
             let drawn = matches!(piece.kind, FrameKind::Terminal | FrameKind::Stdout | FrameKind::Stderr);
             if drawn && !credit.take_now(piece.payload.len()) {
@@ -189,7 +271,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_flood_stops_at_the_window_and_goes_on_when_acknowledged() {
-        let ((channel, sent), credit) = (listening(), Arc::new(Credit::default()));
+        let ((channel, sent), credit) = (listening(), Arc::new(Credit::new(0)));
         let (output, frames) = mpsc::channel(4);
         let pump = tokio::spawn(pump_output(frames, credit.clone(), channel));
         let whole: Vec<u8> = (0..3_000_000u32).map(|n| n as u8).collect();
@@ -219,7 +301,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_first_byte_goes_at_once_and_a_burst_goes_together() {
-        let ((channel, sent), credit) = (listening(), Arc::new(Credit::default()));
+        let ((channel, sent), credit) = (listening(), Arc::new(Credit::new(0)));
         let (output, frames) = mpsc::channel(64);
         let _pump = tokio::spawn(pump_output(frames, credit, channel));
         let frame =

@@ -143,8 +143,9 @@ pub(super) async fn answer(
         "stream.attach" => {
             let (Attach { id, process, offset }, channel) = (read(&body)?, channel()?);
             let engine = webview.state::<Desktop>().owner.engine().await?;
-            let attached = engine.attach(&ProcessRef { id, process }, offset, true).await?;
-            let (credit, (input, waiting)) = (Arc::new(Credit::default()), mpsc::channel(WAITING_INPUT));
+            let attached =
+                engine.attach_acknowledging(&ProcessRef { id, process }, offset, attach::FIRST_AHEAD).await?;
+            let (credit, (input, waiting)) = (Arc::new(Credit::new(offset)), mpsc::channel(WAITING_INPUT));
             open(
                 webview,
                 Stream {
@@ -156,6 +157,7 @@ pub(super) async fn answer(
                             channel,
                         )),
                         tauri::async_runtime::spawn(attach::pump_input(attached.input, waiting)),
+                        tauri::async_runtime::spawn(credit.clone().report(attached.taken)),
                     ],
                     credit: Some(credit),
                     input: Some(input),

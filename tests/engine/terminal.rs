@@ -195,6 +195,45 @@ async fn a_reader_that_does_not_read_stops_only_its_own_program() -> Result<()> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_acknowledges_never_has_more_on_its_way_than_it_allowed() -> Result<()> {
+    const WINDOW: u64 = 16 << 10;
+    let house = House::open().await?;
+    let id = workspace(&house).await?;
+    let flood = start(&house, &id, &["yes", "flood"], Some(SIZE)).await?;
+    let mut slow = house.engine.attach_acknowledging(&flood, 0, WINDOW).await?;
+    let line = b"flood\r\n";
+    let (mut came, mut all) = (0, Vec::new());
+    for round in 0..50 {
+        let taken = round * WINDOW / 2;
+        slow.taken.tell(taken, WINDOW).await?;
+        while came < taken + WINDOW {
+            let frame = tokio::time::timeout(LONG, slow.output.recv()).await?.context("output")?;
+            ensure!(frame.offset == came, "{} does not follow {came}", frame.offset);
+            came += frame.payload.len() as u64;
+            all.extend_from_slice(&frame.payload);
+        }
+        assert_eq!(came, taken + WINDOW);
+    }
+    assert!(all.chunks(line.len()).all(|part| line.starts_with(part)), "what came is not what was printed");
+    // Input nobody reads does not keep an acknowledgement back, and what is left after Ctrl-C is little.
+    slow.input.send("\x03".into()).await?;
+    slow.taken.tell(came, WINDOW).await?;
+    let mut left = 0;
+    loop {
+        let frame = tokio::time::timeout(LONG, slow.output.recv()).await?.context("output")?;
+        if frame.kind == FrameKind::Exit {
+            break;
+        }
+        left += frame.payload.len() as u64;
+        came = frame.offset + frame.payload.len() as u64;
+        slow.taken.tell(came, WINDOW).await?;
+    }
+    // The window, and what the kernel's terminal held.
+    assert!(left <= 2 * WINDOW, "{left} bytes came after Ctrl-C");
+    house.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn keystrokes_pass_a_flood_in_the_same_terminal() -> Result<()> {
     let house = House::open().await?;
     let id = workspace(&house).await?;

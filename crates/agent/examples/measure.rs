@@ -147,7 +147,7 @@ fn attach(_process: &str) -> (mpsc::Sender<v1::AttachRequest>, ReceiverStream<v1
 }
 
 fn opening(process: &str) -> v1::AttachRequest {
-    let open = v1::AttachOpen { process: process.to_owned(), offset: 0, lossless: true };
+    let open = v1::AttachOpen { process: process.to_owned(), offset: 0, lossless: true, acknowledging: None };
     v1::AttachRequest { part: Some(attach_request::Part::Open(open)) }
 }
 

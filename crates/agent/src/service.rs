@@ -68,7 +68,7 @@ impl Agent for Service {
             return Err(Status::invalid_argument("an attachment begins with the process and an offset"));
         };
         let process = self.processes.get(&open.process)?;
-        let reader = process.output.reader(open.offset, open.lossless);
+        let reader = process.output.reader(open.offset, open.lossless, open.acknowledging);
         let input = Input(tokio::spawn(feed(calls, process)).abort_handle());
         let events = futures_util::stream::unfold(Some((reader, input)), async |state| {
             let (mut reader, input) = state?;
@@ -76,6 +76,12 @@ impl Agent for Service {
             Some((Ok(reply), (!last).then_some((reader, input))))
         });
         Ok(Response::new(Box::pin(events)))
+    }
+
+    async fn taken(&self, request: Request<v1::TakenRequest>) -> Reply<v1::TakenReply> {
+        let request = request.into_inner();
+        self.processes.get(&request.process)?.output.taken(request.reader, request.offset, request.window);
+        Ok(Response::new(v1::TakenReply {}))
     }
 
     async fn signal(&self, request: Request<v1::SignalRequest>) -> Reply<v1::SignalReply> {

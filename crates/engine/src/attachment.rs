@@ -3,10 +3,11 @@
 
 use bytes::Bytes;
 use slipway_agent_api::v1::{
-    AttachOpen, AttachReply, AttachRequest, Stream, WindowSize as AgentSize, attach_reply::Event,
-    attach_request::Part,
+    Acknowledging, AttachOpen, AttachReply, AttachRequest, Stream, TakenRequest, WindowSize as AgentSize,
+    attach_reply::Event, attach_request::Part,
 };
 use slipway_wire::{Code, Frame, FrameKind, Problem, ProcessRef, WindowSize};
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -30,6 +31,29 @@ pub struct Attachment {
     pub output: mpsc::Receiver<Frame<Bytes>>,
     /// Its input.
     pub input: AttachInput,
+    /// Where an acknowledging reader says how far it is.
+    pub taken: Taken,
+}
+
+/// What an acknowledging reader has taken. A call beside the stream: it must not wait behind input nobody reads.
+pub struct Taken {
+    link: AgentLink,
+    process: String,
+    reader: u64,
+}
+
+impl Taken {
+    /// All output before `offset` has been taken; so many bytes may come beyond it. An agent of an earlier Slipway does
+    /// not know it and sends what the connection has room for.
+    pub async fn tell(&mut self, offset: u64, window: u64) -> Result<(), Problem> {
+        let request = TakenRequest { process: self.process.clone(), reader: self.reader, offset, window };
+        match self.link.client.taken(request).await {
+            Err(status) if status.code() != tonic::Code::Unimplemented => {
+                Err(agent_problem("acknowledging output", &status))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The input of an attached process. Cheap to clone.
@@ -75,18 +99,30 @@ pub(crate) fn agent_size(size: WindowSize) -> Result<AgentSize, Problem> {
     Ok(AgentSize { columns: size.columns.into(), rows: size.rows.into() })
 }
 
+/// Names readers to agents. An agent whose owner was killed may still hold a reader of the same name for a moment, of a
+/// connection that is gone: what is taken here then frees that one too.
+static READERS: AtomicU64 = AtomicU64::new(1);
+
 /// Attaches through a workspace's agent.
 pub(crate) async fn attach(
     link: AgentLink,
     process: &ProcessRef,
     offset: u64,
     lossless: bool,
+    window: Option<u64>,
     used: Activity,
 ) -> Result<(Attachment, impl Future<Output = ()> + Send + use<>), Problem> {
     let (requests, inbox) = mpsc::channel(INPUTS);
     let input = AttachInput { requests, used };
-    let open = AttachOpen { process: process.process.to_string(), offset, lossless };
+    let reader = READERS.fetch_add(1, Ordering::Relaxed);
+    let open = AttachOpen {
+        process: process.process.to_string(),
+        offset,
+        lossless,
+        acknowledging: window.map(|window| Acknowledging { reader, window }),
+    };
     input.part(Part::Open(open)).await?;
+    let taken = Taken { link: link.clone(), process: process.process.to_string(), reader };
     let replies = link.client.clone().attach(ReceiverStream::new(inbox)).await;
     let mut replies = replies.map_err(|s| agent_problem("attaching to a program", &s))?.into_inner();
     let (frames, output) = mpsc::channel(FRAMES);
@@ -105,7 +141,7 @@ pub(crate) async fn attach(
             }
         }
     };
-    Ok((Attachment { output, input }, pump))
+    Ok((Attachment { output, input, taken }, pump))
 }
 
 fn frame(reply: AttachReply) -> Option<Frame<Bytes>> {

@@ -174,9 +174,31 @@ impl Engine {
         offset: u64,
         lossless: bool,
     ) -> Result<Attachment, Problem> {
+        self.attach_with(process, offset, lossless, None).await
+    }
+
+    /// Attaches as a reader that loses nothing and says what it has taken ([`crate::Taken`]): at most `window` bytes,
+    /// and what it allows later, are on their way to it. So an interrupt is seen soon although it reads slowly.
+    pub async fn attach_acknowledging(
+        &self,
+        process: &ProcessRef,
+        offset: u64,
+        window: u64,
+    ) -> Result<Attachment, Problem> {
+        self.attach_with(process, offset, true, Some(window)).await
+    }
+
+    async fn attach_with(
+        &self,
+        process: &ProcessRef,
+        offset: u64,
+        lossless: bool,
+        window: Option<u64>,
+    ) -> Result<Attachment, Problem> {
         let handle = self.handle(&process.id)?;
         let used = handle.activity().clone();
-        let (attachment, pump) = attachment::attach(handle.agent()?, process, offset, lossless, used).await?;
+        let (attachment, pump) =
+            attachment::attach(handle.agent()?, process, offset, lossless, window, used).await?;
         let cancel = self.shared.cancel.clone();
         self.shared.tracker.spawn(async move { cancel.run_until_cancelled(pump).await });
         Ok(attachment)

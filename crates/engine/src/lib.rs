@@ -30,7 +30,7 @@ mod sweep;
 mod traffic;
 mod workspace;
 
-pub use attachment::{AttachInput, Attachment};
+pub use attachment::{AttachInput, Attachment, Taken};
 pub use config::{AgentBinary, Clock, Config, DockerHints, SystemClock};
 pub use deploy::UnpackSummary;
 pub use engine::Engine;

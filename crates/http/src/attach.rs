@@ -79,7 +79,7 @@ enum Ended {
 async fn carry(shared: Arc<Shared>, socket: WebSocket, attachment: Attachment) -> Ended {
     let _counted = shared.count();
     let (mut sink, source) = socket.split();
-    let Attachment { mut output, input } = attachment;
+    let Attachment { mut output, input, .. } = attachment;
     let down = async {
         while let Some(frame) = output.recv().await {
             let last = frame.kind == FrameKind::Exit;

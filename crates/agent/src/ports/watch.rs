@@ -20,8 +20,8 @@ use crate::procfs;
 const FASTEST: Duration = Duration::from_millis(15);
 const SLOWEST: Duration = Duration::from_secs(1);
 
-/// The pause is this part of the time since anything happened: what comes after ten seconds is seen within a tenth.
-const PART: u32 = 100;
+/// The pause is this part of the time since anything happened: what comes after ten seconds is seen within a quarter.
+const PART: u32 = 40;
 
 /// Ports told of at one time. More are not looked at; nobody's preview needs them.
 const PORTS: usize = 4096;

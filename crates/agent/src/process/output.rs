@@ -16,6 +16,9 @@ use super::history::{History, Piece};
 /// that nothing a held-back producer has yet to hand over can push out what that reader still needs.
 const LOSSLESS_LAG: u64 = 1024 * 1024;
 
+/// The window of an acknowledging reader is at least this, in bytes: less would stop at every line.
+const LEAST_WINDOW: u64 = 4 * 1024;
+
 /// So long a process that has printed more than that waits for its first reader: whoever started it is about to attach
 /// and must find its output from the first byte on. After that it goes on without one.
 const FIRST_READER: Duration = Duration::from_secs(10);
@@ -49,9 +52,33 @@ struct Position {
     reader: u64,
     offset: u64,
     lossless: bool,
+    acknowledged: Option<Acknowledged>,
     /// Wake this reader once so much was ever pushed.
     wake_at: Option<u64>,
     wake: Arc<Notify>,
+}
+
+fn bounded(window: u64) -> u64 {
+    window.clamp(LEAST_WINDOW, LOSSLESS_LAG)
+}
+
+/// How far a reader that says so has come.
+struct Acknowledged {
+    name: u64,
+    window: u64,
+    taken: u64,
+}
+
+impl Position {
+    /// How much may have been printed that this reader has not got, in bytes: more holds the producer back.
+    fn room(&self, total: u64) -> u64 {
+        match &self.acknowledged {
+            Some(acknowledged) => {
+                acknowledged.window.saturating_sub(total.saturating_sub(acknowledged.taken))
+            }
+            None => (LOSSLESS_LAG + 1).saturating_sub(total - self.offset),
+        }
+    }
 }
 
 /// What a reader gets next.
@@ -80,22 +107,39 @@ impl Output {
         state.wake(|wake_at| wake_at <= total);
     }
 
-    /// Waits while a lossless reader lags too far.
-    pub(crate) async fn hold(&self) {
+    /// Waits while a lossless reader lags too far. Gives how much may be pushed at once, at least one byte.
+    pub(crate) async fn hold(&self) -> usize {
         loop {
-            let room = self.room.notified();
-            let (lags, awaits_first) = {
+            let told = self.room.notified();
+            let (room, awaits_first) = {
                 let state = self.state();
-                (state.lags(), state.next_reader == 0 && state.history.total() > LOSSLESS_LAG)
+                (state.room(), state.next_reader == 0 && state.history.total() > LOSSLESS_LAG)
             };
-            if lags {
-                room.await;
+            if room == 0 {
+                told.await;
             } else if !awaits_first
-                || tokio::time::timeout_at(self.started + FIRST_READER, room).await.is_err()
+                || tokio::time::timeout_at(self.started + FIRST_READER, told).await.is_err()
             {
-                return;
+                return usize::try_from(room).unwrap_or(usize::MAX);
             }
         }
+    }
+
+    /// An acknowledging reader has taken all output before `offset` and wants so much beyond it. Of a reader that is
+    /// gone it says nothing.
+    pub(crate) fn taken(&self, name: u64, offset: u64, window: u64) {
+        let mut state = self.state();
+        for position in &mut state.readers {
+            if let Some(acknowledged) = position.acknowledged.as_mut().filter(|a| a.name == name) {
+                // No further than it was sent, and never back.
+                acknowledged.taken = acknowledged.taken.max(offset.min(position.offset));
+                acknowledged.window = bounded(window);
+                position.wake_at = None;
+                position.wake.notify_one();
+            }
+        }
+        drop(state);
+        self.room.notify_waiters();
     }
 
     /// Nothing more will be pushed; readers get the exit after the last byte. Returns the memory kept.
@@ -114,13 +158,28 @@ impl Output {
     }
 
     /// A reader that begins at `offset`, or at the end where that lies past it.
-    pub(crate) fn reader(self: &Arc<Self>, offset: u64, lossless: bool) -> Reader {
+    pub(crate) fn reader(
+        self: &Arc<Self>,
+        offset: u64,
+        lossless: bool,
+        acknowledging: Option<v1::Acknowledging>,
+    ) -> Reader {
         let mut state = self.state();
         let id = state.next_reader;
         state.next_reader += 1;
         let wake = Arc::new(Notify::new());
         let offset = offset.min(state.history.total());
-        state.readers.push(Position { reader: id, offset, lossless, wake_at: None, wake: Arc::clone(&wake) });
+        let acknowledged =
+            acknowledging.map(|a| Acknowledged { name: a.reader, window: bounded(a.window), taken: offset });
+        let wake_to = Arc::clone(&wake);
+        state.readers.push(Position {
+            reader: id,
+            offset,
+            lossless,
+            acknowledged,
+            wake_at: None,
+            wake: wake_to,
+        });
         drop(state);
         self.room.notify_waiters();
         Reader { output: Arc::clone(self), id, wake, pace: Pace::new() }
@@ -137,9 +196,11 @@ impl State {
         }
     }
 
-    fn lags(&self) -> bool {
+    /// What the slowest lossless reader leaves room for, in bytes.
+    fn room(&self) -> u64 {
         let total = self.history.total();
-        self.readers.iter().any(|position| position.lossless && total - position.offset > LOSSLESS_LAG)
+        let lossless = self.readers.iter().filter(|position| position.lossless);
+        lossless.map(|position| position.room(total)).min().unwrap_or(u64::MAX)
     }
 }
 
@@ -175,8 +236,16 @@ impl Reader {
         let Some(position) = readers.iter_mut().find(|position| position.reader == self.id) else {
             return Step::Wait(None);
         };
-        let available = history.total() - position.offset;
+        let left = history.total() - position.offset;
+        // An acknowledging reader is sent what its window has room for, and woken by what it takes.
+        let most = position.acknowledged.as_ref().map_or(u64::MAX, |acknowledged| {
+            (acknowledged.taken + acknowledged.window).saturating_sub(position.offset)
+        });
+        let available = left.min(most);
         if available == 0 {
+            if left > 0 {
+                return Step::Wait(None);
+            }
             if let Some(exit) = ended {
                 return Step::Ready(Event::Exit(*exit));
             }
@@ -184,14 +253,14 @@ impl Reader {
             return Step::Wait(None);
         }
         if ended.is_none()
-            && available < BATCH
+            && available < BATCH.min(most)
             && let Some(until) = self.pace.not_before(Instant::now())
         {
             position.wake_at = Some(position.offset + BATCH);
             return Step::Wait(Some(until));
         }
         let offset = position.offset;
-        let event = match history.at(offset, MAX_CHUNK) {
+        let event = match history.at(offset, MAX_CHUNK.min(usize::try_from(available).unwrap_or(MAX_CHUNK))) {
             Some(Piece::Gap { to }) => {
                 position.offset = to;
                 Event::Gap { from: offset, to }
@@ -263,7 +332,7 @@ mod tests {
     #[tokio::test]
     async fn a_lossless_reader_holds_the_producer_and_its_leaving_frees_it() {
         let output = Arc::new(Output::new());
-        let mut reader = output.reader(0, true);
+        let mut reader = output.reader(0, true, None);
         output.push(Stream::Terminal, &vec![b'x'; LOSSLESS_LAG as usize + 1]);
         assert!(tokio::time::timeout(Duration::from_millis(20), output.hold()).await.is_err());
         assert!(matches!(within("data", reader.next()).await, Event::Data { offset: 0, .. }));
@@ -276,7 +345,7 @@ mod tests {
     #[tokio::test]
     async fn other_readers_hold_nothing_and_see_a_gap() {
         let output = Arc::new(Output::new());
-        let mut reader = output.reader(0, false);
+        let mut reader = output.reader(0, false, None);
         for _ in 0..12 {
             within("room", output.hold()).await;
             output.push(Stream::Terminal, &vec![b'x'; 1024 * 1024]);
@@ -315,7 +384,7 @@ mod tests {
         let output = Arc::new(Output::new());
         output.push(Stream::Stdout, &vec![b'x'; LOSSLESS_LAG as usize + 1]);
         assert!(tokio::time::timeout(FIRST_READER / 2, output.hold()).await.is_err());
-        let mut reader = output.reader(0, true);
+        let mut reader = output.reader(0, true, None);
         assert!(matches!(reader.next().await, Event::Data { offset: 0, .. }));
         tokio::time::timeout(Duration::from_millis(1), output.hold()).await.expect("room");
     }
@@ -323,7 +392,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn keystrokes_go_at_once_and_floods_are_gathered() {
         let output = Arc::new(Output::new());
-        let mut reader = output.reader(0, true);
+        let mut reader = output.reader(0, true, None);
         let start = Instant::now();
         for _ in 0..10 {
             output.push(Stream::Terminal, b"k");
@@ -338,10 +407,38 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_acknowledging_reader_is_sent_its_window_and_holds_the_producer_to_it() {
+        const WINDOW: u64 = 8 * 1024;
+        let output = Arc::new(Output::new());
+        let acknowledging = v1::Acknowledging { reader: 7, window: WINDOW };
+        let mut reader = output.reader(0, true, Some(acknowledging));
+        assert_eq!(within("room", output.hold()).await as u64, WINDOW);
+        output.push(Stream::Terminal, &vec![b'x'; 3 * WINDOW as usize]);
+        let mut got = 0;
+        for taken in [0, WINDOW / 2, WINDOW, 2 * WINDOW] {
+            output.taken(7, taken, WINDOW);
+            while got < taken + WINDOW {
+                let Event::Data { offset, data, .. } = within("data", reader.next()).await else {
+                    panic!("something else")
+                };
+                assert_eq!(offset, got);
+                got += data.len() as u64;
+            }
+            assert_eq!(got, taken + WINDOW);
+            assert!(tokio::time::timeout(Duration::from_millis(20), reader.next()).await.is_err(), "{taken}");
+            assert!(tokio::time::timeout(Duration::from_millis(20), output.hold()).await.is_err(), "{taken}");
+        }
+        output.taken(7, u64::MAX, WINDOW);
+        assert_eq!(within("room", output.hold()).await as u64, WINDOW, "no further than what was sent");
+        output.end(0, 0);
+        assert!(matches!(within("the end", reader.next()).await, Event::Exit(_)));
+    }
+
+    #[tokio::test]
     async fn an_offset_past_the_end_reads_only_what_is_new() {
         let output = Arc::new(Output::new());
         output.push(Stream::Stdout, b"old");
-        let mut reader = output.reader(1_000_000, true);
+        let mut reader = output.reader(1_000_000, true, None);
         output.push(Stream::Stderr, b"new");
         match within("data", reader.next()).await {
             Event::Data { offset, stream, data } => {

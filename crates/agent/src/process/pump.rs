@@ -49,7 +49,8 @@ impl Pump {
     async fn until_drained(&mut self, buffer: &mut [u8]) -> bool {
         let mut after_end = 0;
         loop {
-            self.output.hold().await;
+            let most = self.output.hold().await.min(buffer.len());
+            let buffer = &mut buffer[..most];
             let ended = *self.ended.borrow_and_update();
             let read = if ended {
                 match tokio::time::timeout(QUIET, self.read(buffer)).await {

@@ -136,7 +136,7 @@ pub(crate) struct Transcript {
 
 pub(crate) async fn attach(client: &mut Client, process: &str, offset: u64, lossless: bool) -> Attached {
     let (input, requests) = mpsc::channel(8);
-    let open = v1::AttachOpen { process: process.to_owned(), offset, lossless };
+    let open = v1::AttachOpen { process: process.to_owned(), offset, lossless, acknowledging: None };
     let opening = v1::AttachRequest { part: Some(attach_request::Part::Open(open)) };
     input.send(opening).await.expect("room");
     let attached = within("attach", client.attach(ReceiverStream::new(requests))).await;

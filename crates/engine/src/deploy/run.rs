@@ -146,7 +146,7 @@ async fn attached(
     mut see: impl FnMut(&[u8]),
 ) -> Result<ProcessExit, Problem> {
     let doing = "following a program";
-    let open = AttachOpen { process: process.to_string(), offset, lossless: false };
+    let open = AttachOpen { process: process.to_string(), offset, lossless: false, acknowledging: None };
     // The request stream stays open for as long as we listen: its end would mean end of input.
     let (keep_open, requests) = tokio::sync::mpsc::channel(1);
     keep_open

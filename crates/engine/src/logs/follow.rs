@@ -111,7 +111,7 @@ async fn pump(shared: &Arc<Shared>, book: &Arc<Book>, link: &AgentLink, program:
     let offset = on_disk(book, move |book| book.begin(at_ms, &id, &name, &command)).await?;
     let id = &program.id;
     // Lossless: a program that prints faster than a disk writes waits, as it would for a terminal.
-    let open = AttachOpen { process: id.to_string(), offset, lossless: true };
+    let open = AttachOpen { process: id.to_string(), offset, lossless: true, acknowledging: None };
     // The request stream stays open for as long as we listen: its end would mean end of input.
     let (keep_open, requests) = tokio::sync::mpsc::channel(1);
     keep_open
