@@ -174,7 +174,7 @@ export const scenes = {
     wait: "document.querySelector('[data-testid=stopped]')",
     async act(page) {
       await page.run(
-        "fixture.emit({ kind: 'engine', value: { ...fixture.engine, warnings: [{ message: 'Old-landing (old-landing-k3f9) could not be deleted: the daemon said 500', hint: 'Slipway goes on trying every few minutes; see what the Docker engine says of it.' }] } })",
+        "fixture.emit({ kind: 'engine', value: { ...fixture.engine, warnings: [{ message: 'Old-landing (old-landing-k3f9) could not be deleted: the daemon said 500', hint: 'Slipway goes on trying every few minutes; see what the Docker engine says of it.', workspace: 'old-landing-k3f9' }] } })",
       );
       await page.until("document.querySelector('[data-testid=attention]')");
     },

@@ -253,7 +253,15 @@ describe('health', () => {
   it('needs attention where Slipway could not do something', async () => {
     await open(data.stopped);
     const message = `Old-landing (${data.stopped.id}) could not be deleted: the daemon said 500`;
-    fixture.emit({ kind: 'engine', value: { ...data.engine, warnings: [{ message, hint: 'It goes on trying.' }] } });
+    const warn = (workspace: string) => {
+      const warnings = [{ message, hint: 'It goes on trying.', workspace }];
+      fixture.emit({ kind: 'engine', value: { ...data.engine, warnings } });
+    };
+    // A name may look like the id of another.
+    warn('another-k3f9');
+    await waitFor(() => expect(app.store.engine?.warnings).toHaveLength(1));
+    expect(screen.getByTestId('state-pill').textContent).not.toContain('needs attention');
+    warn(data.stopped.id);
     expect((await screen.findByTestId('attention')).textContent).toContain('could not be deleted');
     expect(screen.getByTestId('workspace-row').textContent).toContain('needs attention');
     expect(screen.getByTestId('state-pill').textContent).toContain('needs attention');

@@ -75,7 +75,11 @@ message: string,
 /**
  * What to do about it.
  */
-hint: string, };
+hint: string, 
+/**
+ * The workspace it is about, if it is about one.
+ */
+workspace?: WorkspaceId, };
 
 /**
  * The Docker engine as Slipway sees it.
