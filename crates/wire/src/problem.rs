@@ -71,12 +71,23 @@ pub struct Problem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub detail: Option<String>,
+    /// The same request with `force` would be carried out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[ts(optional, as = "Option<bool>")]
+    pub forceable: bool,
 }
 
 impl Problem {
-    /// A problem with neither hint nor detail.
+    /// A problem with neither hint nor detail, that cannot be overruled.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None, detail: None }
+        Self { code, message: message.into(), hint: None, detail: None, forceable: false }
+    }
+
+    /// Says that the same request with `force` would be carried out.
+    #[must_use]
+    pub fn forceable(mut self) -> Self {
+        self.forceable = true;
+        self
     }
 
     /// Says what to do next.

@@ -230,7 +230,7 @@ export const scenes = {
       await page.click('[data-testid=create-zip]');
       await page.until("document.querySelector('#create').textContent.includes('214 files')");
       await page.run(
-        "fixture.answers.set('workspace.deploy', () => { throw { code: 'limit', message: 'This machine has 0.9 GB of 16 GB memory left, and no new workspace is begun with more than 90 % used.', hint: 'Stop a workspace or close a program, or make it all the same with `slipway deploy --force`.' }; })",
+        "fixture.answers.set('workspace.deploy', () => { throw { code: 'limit', message: 'This machine has 0.9 GB of 16 GB memory left, and no new workspace is begun with more than 90 % used.', hint: 'Stop a workspace or close a program, or make it all the same with `slipway deploy --force`.', forceable: true }; })",
       );
       await page.click('[data-testid=deploy]');
       await page.until("document.querySelector('[data-testid=deploy-anyway]')");

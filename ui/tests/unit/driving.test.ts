@@ -15,7 +15,8 @@ const user = userEvent.setup();
 const FULL = {
   code: 'limit',
   message: 'This machine has 0.9 GB of 16 GB memory left.',
-  hint: 'Stop a workspace, or make it all the same with `slipway deploy --force`.',
+  hint: 'Stop a workspace or close a program.',
+  forceable: true,
 };
 
 async function open(...workspaces: Workspace[]): Promise<void> {

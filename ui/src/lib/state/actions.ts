@@ -22,11 +22,6 @@ const QUARTER_HOUR_S = 900;
 /** What a workspace is brought back for when new ones are kept. */
 const ANOTHER_S = 3600;
 
-/** The host guard's refusal: the only one that can be overruled, and the only one that says how. */
-export function roomIsShort({ code, hint }: Problem): boolean {
-  return (code === 'limit' || code === 'disk-full') && hint?.includes('--force') === true;
-}
-
 export class Actions {
   #app: App;
 
@@ -63,7 +58,7 @@ export class Actions {
       await this.deployAs(request);
     } catch (thrown) {
       const problem = asProblem(thrown);
-      if (roomIsShort(problem)) this.#askForce(request, problem);
+      if (problem.forceable) this.#askForce(request, problem);
       else this.#app.view.complain(problem);
     }
   }

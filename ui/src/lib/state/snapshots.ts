@@ -3,7 +3,6 @@ import { asProblem } from '../backend';
 import { bytes } from '../format';
 import { t } from '../messages';
 import type { Problem, Snapshot, SnapshotCreate, SnapshotId, SnapshotImport } from '../wire';
-import { roomIsShort } from './actions';
 import type { App } from './app.svelte';
 
 export class Snapshots {
@@ -101,7 +100,7 @@ export class Snapshots {
 
   #refused(problem: Problem, title: string, force?: () => void): void {
     const { view } = this.#app;
-    if (force === undefined || !roomIsShort(problem)) return view.complain(problem);
+    if (force === undefined || !problem.forceable) return view.complain(problem);
     view.dialog = { kind: 'confirm', title, text: problem.message, act: t.snapshots.anyway, run: force };
   }
 }

@@ -40,7 +40,11 @@ hint?: string,
 /**
  * Raw text for the curious: an engine's answer, the last lines of output. Bounded by whoever made it.
  */
-detail?: string, };
+detail?: string, 
+/**
+ * The same request with `force` would be carried out.
+ */
+forceable?: boolean, };
 
 /**
  * Whether an engine answers.
