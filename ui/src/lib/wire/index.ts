@@ -44,7 +44,11 @@ detail?: string,
 /**
  * The same request with `force` would be carried out.
  */
-forceable?: boolean, };
+forceable?: boolean, 
+/**
+ * The setting that is wrong, by its name on the wire.
+ */
+field?: string, };
 
 /**
  * Whether an engine answers.

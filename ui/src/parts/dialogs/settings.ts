@@ -39,6 +39,8 @@ const NUMBERS = {
   disk_limit_mb: [0, 1024 * 1024],
   pool_size: [0, 100],
 } as const satisfies Partial<Record<keyof Draft, readonly [number, number]>>;
+/** The fields beside which something wrong is said. */
+const SHOWN = [...Object.keys(NUMBERS), 'allow_hosts', 'docker_host'];
 const HOST = /^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i;
 
 /** Minutes as typed; a duration that is no whole number of minutes keeps its fraction. */
@@ -99,20 +101,12 @@ export function wrongOf(draft: Draft): Wrong {
   return wrong;
 }
 
-const FIELDS: [RegExp, keyof Draft][] = [
-  [/docker_host|engine address/i, 'docker_host'],
-  [/duration_s|duration/i, 'duration_min'],
-  [/grace/i, 'grace_min'],
-  [/listen_timeout/i, 'listen_timeout_s'],
-  [/allow_hosts|host name/i, 'allow_hosts'],
-  [/terminal_font/i, 'terminal_font_px'],
-  [/idle_stop/i, 'idle_stop_min'],
-  [/disk_limit/i, 'disk_limit_mb'],
-  [/pool_size/i, 'pool_size'],
-];
+/** Where what is typed has another name than on the wire. */
+const TYPED: Record<string, keyof Draft> = { duration_s: 'duration_min', grace_s: 'grace_min' };
 
-/** The field a refusal names, so that it can stand beside it. */
-export function problemField({ message, detail }: Problem): keyof Draft | null {
-  const text = `${message} ${detail ?? ''}`;
-  return FIELDS.find(([pattern]) => pattern.test(text))?.[1] ?? null;
+/** The field a refusal names, so that it can stand beside it; null where it stands by itself. */
+export function problemField({ field }: Problem): keyof Draft | null {
+  if (field === undefined) return null;
+  const typed = TYPED[field] ?? field;
+  return SHOWN.includes(typed) ? (typed as keyof Draft) : null;
 }
