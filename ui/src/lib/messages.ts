@@ -247,6 +247,7 @@ export const t = {
     submit: 'Deploy',
     submitting: 'Starting…',
     anyway: 'Deploy anyway',
+    anywayAll: (n: number) => `Deploy all ${n} anyway`,
     fullTitle: 'This machine is short of room',
     fullHint: 'Stop a workspace or free some space, or go on all the same: everything here may become slow.',
     languages: {

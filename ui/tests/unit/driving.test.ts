@@ -121,6 +121,48 @@ describe('the form for a new workspace', () => {
     await user.click(within(dialog).getByTestId('confirm'));
     await waitFor(() => expect(fixture.called('workspace.deploy').at(-1)).toMatchObject({ force: true }));
   });
+
+  it('asks once for all that was dropped', async () => {
+    await open(data.ready);
+    fixture.answers.set('workspace.deploy', () => {
+      throw FULL;
+    });
+    await app.act.deploy(['/home/me/shop.zip', '/home/me/api.zip']);
+    const dialog = await screen.findByTestId('dialog');
+    expect(dialog.textContent).toContain('/home/me/shop.zip\n/home/me/api.zip');
+    fixture.answers.delete('workspace.deploy');
+    await user.click(within(dialog).getByTestId('confirm'));
+    await waitFor(() => expect(fixture.called('workspace.deploy')).toHaveLength(4));
+    expect(fixture.called('workspace.deploy').slice(2)).toMatchObject([
+      { source: { path: '/home/me/shop.zip' }, force: true },
+      { source: { path: '/home/me/api.zip' }, force: true },
+    ]);
+  });
+
+  it('stays as it was typed when something else is refused late', async () => {
+    await open(data.ready);
+    await press('n');
+    await user.type(await path(), '/home/me/shop.zip');
+    for (const name of ['workspace.deploy', 'snapshot.start']) {
+      fixture.answers.set(name, () => {
+        throw FULL;
+      });
+    }
+    await app.act.deploy(['/home/me/api.zip']);
+    const [snapshot] = data.snapshots;
+    if (snapshot !== undefined) await app.snapshots.start(snapshot);
+    const [first] = await screen.findAllByTestId('notice-act');
+    expect(screen.getAllByTestId('notice')).toHaveLength(2);
+    fixture.answers.delete('workspace.deploy');
+    if (first !== undefined) await user.click(first);
+    await waitFor(() =>
+      expect(fixture.called('workspace.deploy').at(-1)).toMatchObject({
+        source: { path: '/home/me/api.zip' },
+        force: true,
+      }),
+    );
+    expect((await path()) as HTMLInputElement).toHaveProperty('value', '/home/me/shop.zip');
+  });
 });
 
 describe('a lease', () => {

@@ -45,22 +45,31 @@ export class Actions {
       this.#app.view.complain({ code: 'invalid', message: t.drop.nothing });
       return;
     }
-    for (const path of paths) await this.#deploy({ kind: 'path', path }, replace);
+    const sources = paths.map((path) => ({ kind: 'path', path }) as const);
+    await this.#deploy(sources, replace);
   }
 
   deploySample(name: string): Promise<void> {
-    return this.#deploy({ kind: 'sample', name });
+    return this.#deploy([{ kind: 'sample', name }]);
   }
 
-  async #deploy(source: Source, replace?: WorkspaceId): Promise<void> {
-    const request = { source, env: {}, replace };
-    try {
-      await this.deployAs(request);
-    } catch (thrown) {
-      const problem = asProblem(thrown);
-      if (problem.forceable) this.#askForce(request, problem);
-      else this.#app.view.complain(problem);
+  /** One after another; what there is no room for is asked about once, at the end. */
+  async #deploy(sources: Source[], replace?: WorkspaceId): Promise<void> {
+    const refused: DeployRequest[] = [];
+    let why: Problem | null = null;
+    for (const source of sources) {
+      const request = { source, env: {}, replace };
+      try {
+        await this.deployAs(request);
+      } catch (thrown) {
+        const problem = asProblem(thrown);
+        if (problem.forceable) {
+          refused.push(request);
+          why = problem;
+        } else this.#app.view.complain(problem);
+      }
     }
+    if (why !== null) this.#askForce(refused, why);
   }
 
   /** Deploys, and brings the workspace in front. Rejects with a Problem. */
@@ -71,14 +80,21 @@ export class Actions {
     this.#app.view.select(made.id);
   }
 
-  #askForce(request: DeployRequest, problem: Problem): void {
-    this.#app.view.dialog = {
+  #askForce(requests: DeployRequest[], problem: Problem): void {
+    const several = requests.length > 1;
+    const names = requests.map(({ source }) => (source.kind === 'path' ? source.path : source.name));
+    this.#app.view.askGently({
       kind: 'confirm',
       title: t.create.fullTitle,
       text: `${problem.message} ${t.create.fullHint}`,
-      act: t.create.anyway,
-      run: () => void this.attempt(this.deployAs({ ...request, force: true })),
-    };
+      ...(several ? { shown: names.join('\n') } : {}),
+      act: several ? t.create.anywayAll(requests.length) : t.create.anyway,
+      run: () => void this.#force(requests),
+    });
+  }
+
+  async #force(requests: DeployRequest[]): Promise<void> {
+    for (const request of requests) await this.attempt(this.deployAs({ ...request, force: true }));
   }
 
   /** The form for a new workspace, of something when it was chosen already. */
