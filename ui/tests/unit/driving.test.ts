@@ -240,10 +240,12 @@ describe('a lease', () => {
   it('about to end is told by the system when nobody is at the window', async () => {
     vi.spyOn(document, 'hasFocus').mockReturnValue(false);
     await open(data.ready, data.kept);
-    warn('This workspace stops in 2 min');
+    const at = Date.now();
+    warn('This workspace stops in 2 min', at);
+    // The tag is the same in every window, so that the system shows it once.
     await waitFor(() =>
       expect(fixture.called('desktop.notify')).toEqual([
-        { title: 'Slipway', text: 'portfolio: This workspace stops in 2 min', id: data.kept.id },
+        { title: 'Slipway', text: 'portfolio: This workspace stops in 2 min', tag: `${data.kept.id}/${at}` },
       ]),
     );
     expect(screen.queryByTestId('notice')).toBeNull();

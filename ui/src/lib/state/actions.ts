@@ -154,11 +154,13 @@ export class Actions {
   }
 
   /** Says that a lease is about to end, or has ended: outside the window when nobody is at it. */
-  async warnOfEnd(workspace: Workspace, said: string): Promise<void> {
+  async warnOfEnd(workspace: Workspace, said: string, at_ms: number): Promise<void> {
     const text = t.notice.ending(workspace.name, plain(said));
     const { backend, view } = this.#app;
     if (!document.hasFocus()) {
-      const told = await this.attempt(backend.desktop('desktop.notify', { title: t.app, text, id: workspace.id }));
+      // Every window hears of it and tells it under the same tag.
+      const tag = `${workspace.id}/${at_ms}`;
+      const told = await this.attempt(backend.desktop('desktop.notify', { title: t.app, text, tag }));
       if (told?.shown) return;
     }
     const act = inGrace(this.#app.store.workspace(workspace.id) ?? workspace)
