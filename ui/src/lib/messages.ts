@@ -771,6 +771,8 @@ export const t = {
     disk: 'May write at most',
     diskHint: 'MiB in its container; 0: no limit',
     diskWrong: '0, or at least 64.',
+    log: 'Log kept of each',
+    logHint: 'MiB on this machine; the oldest lines go first',
     pool: 'Kept warm',
     poolSize: 'Containers at most',
     poolHint: 'Ready for the next deploy; empty: as usual, 0: none',

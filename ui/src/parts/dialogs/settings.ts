@@ -12,6 +12,7 @@ export type Draft = Omit<
   | 'intake'
   | 'idle_stop_min'
   | 'disk_limit_mb'
+  | 'log_limit_mb'
   | 'pool_size'
 > & {
   duration_min: string;
@@ -19,6 +20,7 @@ export type Draft = Omit<
   listen_timeout_s: string;
   idle_stop_min: string;
   disk_limit_mb: string;
+  log_limit_mb: string;
   /** Empty: as usual. */
   pool_size: string;
   terminal_font_px: string;
@@ -37,6 +39,7 @@ const NUMBERS = {
   terminal_font_px: [8, 32],
   idle_stop_min: [0, MONTH_MIN],
   disk_limit_mb: [0, 1024 * 1024],
+  log_limit_mb: [1, 4096],
   pool_size: [0, 100],
 } as const satisfies Partial<Record<keyof Draft, readonly [number, number]>>;
 /** The fields beside which something wrong is said. */
@@ -61,6 +64,7 @@ export function draftOf({ intake: _, duration_s, grace_s, ...rest }: Settings): 
     listen_timeout_s: String(rest.listen_timeout_s),
     idle_stop_min: String(rest.idle_stop_min),
     disk_limit_mb: String(rest.disk_limit_mb),
+    log_limit_mb: String(rest.log_limit_mb),
     pool_size: rest.pool_size === null ? '' : String(rest.pool_size),
     terminal_font_px: String(rest.terminal_font_px),
     allow_hosts: rest.allow_hosts.join('\n'),
@@ -77,6 +81,7 @@ export function settingsOf({ duration_min, grace_min, pool_size, ...draft }: Dra
     listen_timeout_s: Number(draft.listen_timeout_s),
     idle_stop_min: Number(draft.idle_stop_min),
     disk_limit_mb: Number(draft.disk_limit_mb),
+    log_limit_mb: Number(draft.log_limit_mb),
     pool_size: pool_size.trim() === '' ? null : Number(pool_size),
     terminal_font_px: Number(draft.terminal_font_px),
     allow_hosts: hostsOf(draft.allow_hosts),
