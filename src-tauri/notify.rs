@@ -3,31 +3,50 @@
 
 use serde::Deserialize;
 use slipway_wire::{Code, Problem};
+use std::collections::VecDeque;
 use tauri::{AppHandle, Manager, UserAttentionType};
+use tokio::sync::Mutex;
 
 /// Longest title and text, characters.
 const TITLE: usize = 100;
 const TEXT: usize = 500;
+/// So many are remembered, so that what several windows ask for is shown once.
+const REMEMBERED: usize = 32;
+
+/// Tags of what was shown, newest last. Held while one is being shown: another window's waits for what comes of it.
+static SHOWN: Mutex<VecDeque<String>> = Mutex::const_new(VecDeque::new());
 
 /// What is to be said.
 #[derive(Deserialize)]
 pub(crate) struct Note {
     title: String,
     text: String,
+    /// The same for the same news, whichever window tells it.
+    tag: String,
 }
 
 /// Says it. False: one of our windows has the focus, or nothing outside can show it, so the window has to.
 pub(crate) async fn say(app: &AppHandle, note: &Note) -> Result<bool, Problem> {
-    if note.title.chars().count() > TITLE || note.text.chars().count() > TEXT {
+    let chars = |text: &str| text.chars().count();
+    if chars(&note.title) > TITLE || chars(&note.text) > TEXT || chars(&note.tag) > TITLE {
         return Err(Problem::new(Code::Limit, "A notification has at most 500 characters."));
     }
     let windows = app.windows();
     if windows.values().any(|window| window.is_focused().unwrap_or(false)) {
         return Ok(false);
     }
-    if show(note).await {
+    let mut shown = SHOWN.lock().await;
+    if shown.contains(&note.tag) {
         return Ok(true);
     }
+    if show(note).await {
+        if shown.len() == REMEMBERED {
+            shown.pop_front();
+        }
+        shown.push_back(note.tag.clone());
+        return Ok(true);
+    }
+    drop(shown);
     for window in windows.values() {
         if let Err(error) = window.request_user_attention(Some(UserAttentionType::Informational)) {
             tracing::debug!(%error, "the window system takes no request for attention");

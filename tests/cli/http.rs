@@ -55,6 +55,8 @@ fn only_the_right_host_origin_and_token_get_in() -> Result<()> {
     assert_eq!(request(&metrics, &[])?.0, 401);
     let (status, body) = request(&metrics, &[token])?;
     assert!(status == 200 && body.contains("slipway_workspaces"), "{status} {body}");
+    let queried = format!("{metrics}?token={}", listening.token);
+    assert_eq!(request(&queried, &[])?.0, 401, "the query is for sockets only");
 
     // A page's WebSocket to a terminal: the origin is checked before anything is looked up.
     let attach = format!("{}/v1/attach?id=a&process=b&token={}", listening.url, listening.token);

@@ -146,7 +146,10 @@ impl Api for Engine {
     async fn settings_set(&self, settings: Settings) -> Result<Settings, Problem> {
         // Checks the patterns too; put back when the rest is refused.
         let before = self.shared.settings.get();
-        self.shared.policy.set_global(&settings.allow_hosts, settings.ask_hosts)?;
+        self.shared
+            .policy
+            .set_global(&settings.allow_hosts, settings.ask_hosts)
+            .map_err(|problem| problem.field("allow_hosts"))?;
         match self.shared.settings.set(settings) {
             Ok(settings) => {
                 if settings.docker_host != before.docker_host {

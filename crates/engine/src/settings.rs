@@ -88,7 +88,8 @@ fn check(settings: &Settings) -> Result<(), Problem> {
         if (least..=most).contains(&value) {
             return Ok(());
         }
-        Err(Problem::new(Code::Invalid, format!("{name} must be {least} to {most}, not {value}.")))
+        Err(Problem::new(Code::Invalid, format!("{name} must be {least} to {most}, not {value}."))
+            .field(name))
     };
     if settings.duration_s != 0 {
         within("duration_s", settings.duration_s, 60, 30 * DAY_S)?;
@@ -104,7 +105,9 @@ fn check(settings: &Settings) -> Result<(), Problem> {
     within("terminal_font_px", settings.terminal_font_px.into(), 8, 32)?;
     crate::deploy::intake_limits(&settings.intake)?;
     if settings.allow_hosts.len() > 1000 {
-        return Err(Problem::new(Code::Limit, "allow_hosts may name at most 1,000 hosts."));
+        return Err(
+            Problem::new(Code::Limit, "allow_hosts may name at most 1,000 hosts.").field("allow_hosts")
+        );
     }
     let host = &settings.docker_host;
     if !host.is_empty()
@@ -112,9 +115,11 @@ fn check(settings: &Settings) -> Result<(), Problem> {
             .iter()
             .any(|s| host.starts_with(s))
     {
-        return Err(Problem::new(Code::Invalid, format!("docker_host {host:?} is not an address.")).hint(
-            "It looks like `unix:///var/run/docker.sock` or `tcp://host:2376`; empty finds it by itself.",
-        ));
+        return Err(Problem::new(Code::Invalid, format!("docker_host {host:?} is not an address."))
+            .field("docker_host")
+            .hint(
+                "It looks like `unix:///var/run/docker.sock` or `tcp://host:2376`; empty finds it by itself.",
+            ));
     }
     Ok(())
 }
@@ -140,6 +145,9 @@ mod tests {
         let (file, _) = SettingsFile::open(dir.path().join("s.toml"));
         let wrong = file.set(Settings { duration_s: 5, ..Settings::default() }).unwrap_err();
         assert!(wrong.message.contains("duration_s"), "{wrong}");
+        assert_eq!(wrong.field.as_deref(), Some("duration_s"));
+        let wrong = file.set(Settings { docker_host: "x".into(), ..Settings::default() }).unwrap_err();
+        assert_eq!(wrong.field.as_deref(), Some("docker_host"));
         assert_eq!(file.get(), Settings::default());
     }
 

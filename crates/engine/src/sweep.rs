@@ -82,6 +82,7 @@ fn attention(problem: &Problem) -> Warning {
         hint: problem.hint.clone().unwrap_or_else(|| {
             "Slipway goes on trying every few minutes; see what the Docker engine says of them.".to_owned()
         }),
+        workspace: None,
     }
 }
 

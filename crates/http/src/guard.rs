@@ -45,8 +45,10 @@ impl Guard {
         }
         let bearer =
             headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-        let query = request.uri().query().unwrap_or_default();
-        // A page cannot set headers on a WebSocket, so there the token may come in the query.
+        // A page cannot set headers on a WebSocket, so there, and only there, the token may come in the query.
+        let socket =
+            headers.get(header::UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
+        let query = request.uri().query().filter(|_| socket).unwrap_or_default();
         let in_query = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "token");
         let given = bearer.or(in_query.as_ref().map(|(_, value)| value.as_bytes()));
         if !given.is_some_and(|given| same(given, self.token.as_bytes())) {
@@ -102,9 +104,12 @@ mod tests {
     fn a_request_needs_the_host_the_origin_and_the_token() {
         let host = ("host", "127.0.0.1:7000");
         let token = ("authorization", "Bearer secret");
+        let upgrade = ("upgrade", "websocket");
         for (name, headers, path, expected) in [
             ("right", &[host, token][..], "/", None),
-            ("token in the query", &[host], "/v1/attach?token=secret", None),
+            ("a socket's token in the query", &[host, upgrade], "/v1/attach?token=secret", None),
+            ("a socket's wrong token", &[host, upgrade], "/v1/attach?token=secreT", Some(401)),
+            ("token in another query", &[host], "/v1/attach?token=secret", Some(401)),
             ("own origin", &[host, token, ("origin", "http://localhost:7000")], "/", None),
             ("a named origin", &[host, token, ("origin", "http://localhost:5173")], "/", None),
             ("no token", &[host], "/", Some(401)),

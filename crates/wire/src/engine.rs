@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::Problem;
+use crate::{Problem, WorkspaceId};
 
 /// Whether an engine answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -35,6 +35,10 @@ pub struct Warning {
     pub message: String,
     /// What to do about it.
     pub hint: String,
+    /// The workspace it is about, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub workspace: Option<WorkspaceId>,
 }
 
 /// The Docker engine as Slipway sees it.

@@ -247,6 +247,7 @@ export const t = {
     submit: 'Deploy',
     submitting: 'Starting…',
     anyway: 'Deploy anyway',
+    anywayAll: (n: number) => `Deploy all ${n} anyway`,
     fullTitle: 'This machine is short of room',
     fullHint: 'Stop a workspace or free some space, or go on all the same: everything here may become slow.',
     languages: {
@@ -770,6 +771,8 @@ export const t = {
     disk: 'May write at most',
     diskHint: 'MiB in its container; 0: no limit',
     diskWrong: '0, or at least 64.',
+    log: 'Log kept of each',
+    logHint: 'MiB on this machine; the oldest lines go first',
     pool: 'Kept warm',
     poolSize: 'Containers at most',
     poolHint: 'Ready for the next deploy; empty: as usual, 0: none',

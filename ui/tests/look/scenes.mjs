@@ -174,7 +174,7 @@ export const scenes = {
     wait: "document.querySelector('[data-testid=stopped]')",
     async act(page) {
       await page.run(
-        "fixture.emit({ kind: 'engine', value: { ...fixture.engine, warnings: [{ message: 'Old-landing (old-landing-k3f9) could not be deleted: the daemon said 500', hint: 'Slipway goes on trying every few minutes; see what the Docker engine says of it.' }] } })",
+        "fixture.emit({ kind: 'engine', value: { ...fixture.engine, warnings: [{ message: 'Old-landing (old-landing-k3f9) could not be deleted: the daemon said 500', hint: 'Slipway goes on trying every few minutes; see what the Docker engine says of it.', workspace: 'old-landing-k3f9' }] } })",
       );
       await page.until("document.querySelector('[data-testid=attention]')");
     },
@@ -230,7 +230,7 @@ export const scenes = {
       await page.click('[data-testid=create-zip]');
       await page.until("document.querySelector('#create').textContent.includes('214 files')");
       await page.run(
-        "fixture.answers.set('workspace.deploy', () => { throw { code: 'limit', message: 'This machine has 0.9 GB of 16 GB memory left, and no new workspace is begun with more than 90 % used.', hint: 'Stop a workspace or close a program, or make it all the same with `slipway deploy --force`.' }; })",
+        "fixture.answers.set('workspace.deploy', () => { throw { code: 'limit', message: 'This machine has 0.9 GB of 16 GB memory left, and no new workspace is begun with more than 90 % used.', hint: 'Stop a workspace or close a program, or make it all the same with `slipway deploy --force`.', forceable: true }; })",
       );
       await page.click('[data-testid=deploy]');
       await page.until("document.querySelector('[data-testid=deploy-anyway]')");

@@ -15,7 +15,8 @@ const user = userEvent.setup();
 const FULL = {
   code: 'limit',
   message: 'This machine has 0.9 GB of 16 GB memory left.',
-  hint: 'Stop a workspace, or make it all the same with `slipway deploy --force`.',
+  hint: 'Stop a workspace or close a program.',
+  forceable: true,
 };
 
 async function open(...workspaces: Workspace[]): Promise<void> {
@@ -120,6 +121,48 @@ describe('the form for a new workspace', () => {
     await user.click(within(dialog).getByTestId('confirm'));
     await waitFor(() => expect(fixture.called('workspace.deploy').at(-1)).toMatchObject({ force: true }));
   });
+
+  it('asks once for all that was dropped', async () => {
+    await open(data.ready);
+    fixture.answers.set('workspace.deploy', () => {
+      throw FULL;
+    });
+    await app.act.deploy(['/home/me/shop.zip', '/home/me/api.zip']);
+    const dialog = await screen.findByTestId('dialog');
+    expect(dialog.textContent).toContain('/home/me/shop.zip\n/home/me/api.zip');
+    fixture.answers.delete('workspace.deploy');
+    await user.click(within(dialog).getByTestId('confirm'));
+    await waitFor(() => expect(fixture.called('workspace.deploy')).toHaveLength(4));
+    expect(fixture.called('workspace.deploy').slice(2)).toMatchObject([
+      { source: { path: '/home/me/shop.zip' }, force: true },
+      { source: { path: '/home/me/api.zip' }, force: true },
+    ]);
+  });
+
+  it('stays as it was typed when something else is refused late', async () => {
+    await open(data.ready);
+    await press('n');
+    await user.type(await path(), '/home/me/shop.zip');
+    for (const name of ['workspace.deploy', 'snapshot.start']) {
+      fixture.answers.set(name, () => {
+        throw FULL;
+      });
+    }
+    await app.act.deploy(['/home/me/api.zip']);
+    const [snapshot] = data.snapshots;
+    if (snapshot !== undefined) await app.snapshots.start(snapshot);
+    const [first] = await screen.findAllByTestId('notice-act');
+    expect(screen.getAllByTestId('notice')).toHaveLength(2);
+    fixture.answers.delete('workspace.deploy');
+    if (first !== undefined) await user.click(first);
+    await waitFor(() =>
+      expect(fixture.called('workspace.deploy').at(-1)).toMatchObject({
+        source: { path: '/home/me/api.zip' },
+        force: true,
+      }),
+    );
+    expect((await path()) as HTMLInputElement).toHaveProperty('value', '/home/me/shop.zip');
+  });
 });
 
 describe('a lease', () => {
@@ -197,10 +240,12 @@ describe('a lease', () => {
   it('about to end is told by the system when nobody is at the window', async () => {
     vi.spyOn(document, 'hasFocus').mockReturnValue(false);
     await open(data.ready, data.kept);
-    warn('This workspace stops in 2 min');
+    const at = Date.now();
+    warn('This workspace stops in 2 min', at);
+    // The tag is the same in every window, so that the system shows it once.
     await waitFor(() =>
       expect(fixture.called('desktop.notify')).toEqual([
-        { title: 'Slipway', text: 'portfolio: This workspace stops in 2 min', id: data.kept.id },
+        { title: 'Slipway', text: 'portfolio: This workspace stops in 2 min', tag: `${data.kept.id}/${at}` },
       ]),
     );
     expect(screen.queryByTestId('notice')).toBeNull();
@@ -253,7 +298,15 @@ describe('health', () => {
   it('needs attention where Slipway could not do something', async () => {
     await open(data.stopped);
     const message = `Old-landing (${data.stopped.id}) could not be deleted: the daemon said 500`;
-    fixture.emit({ kind: 'engine', value: { ...data.engine, warnings: [{ message, hint: 'It goes on trying.' }] } });
+    const warn = (workspace: string) => {
+      const warnings = [{ message, hint: 'It goes on trying.', workspace }];
+      fixture.emit({ kind: 'engine', value: { ...data.engine, warnings } });
+    };
+    // A name may look like the id of another.
+    warn('another-k3f9');
+    await waitFor(() => expect(app.store.engine?.warnings).toHaveLength(1));
+    expect(screen.getByTestId('state-pill').textContent).not.toContain('needs attention');
+    warn(data.stopped.id);
     expect((await screen.findByTestId('attention')).textContent).toContain('could not be deleted');
     expect(screen.getByTestId('workspace-row').textContent).toContain('needs attention');
     expect(screen.getByTestId('state-pill').textContent).toContain('needs attention');

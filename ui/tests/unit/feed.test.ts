@@ -62,6 +62,35 @@ describe('the feed', () => {
     expect(store.workspace(id)?.name).toBe('after');
   });
 
+  it('is not live when the stream was lost while the lists were read', async () => {
+    vi.useFakeTimers();
+    let answer: (list: unknown) => void = () => {};
+    fixture.answers.set('workspace.list', () => new Promise((resolve) => (answer = resolve)));
+    const started = feed.start();
+    await vi.advanceTimersByTimeAsync(0);
+    fixture.lose();
+    fixture.answers.clear();
+    answer([...fixture.workspaces]);
+    await started;
+    expect(feed.link).not.toBe('live');
+    expect(feed.problem?.message).toBe('the stream ended');
+    await vi.advanceTimersByTimeAsync(600);
+    expect(feed.link).toBe('live');
+    expect(feed.problem).toBeNull();
+  });
+
+  it('that is stopped while it connects leaves no stream open', async () => {
+    const close = vi.fn();
+    let opened: (close: () => void) => void = () => {};
+    vi.spyOn(fixture, 'events').mockReturnValue(new Promise((resolve) => (opened = resolve)));
+    const started = feed.start();
+    feed.stop();
+    opened(close);
+    await started;
+    expect(close).toHaveBeenCalledOnce();
+    expect(fixture.called('workspace.list')).toEqual([]);
+  });
+
   it('keeps trying while nothing answers, with longer waits', async () => {
     vi.useFakeTimers();
     fixture.answers.set('workspace.list', () => {

@@ -2,7 +2,6 @@
 import { describe, expect, it } from 'vitest';
 import { lengthOf, secondsOf, wrongLength } from '../../src/lib/duration';
 import { t } from '../../src/lib/messages';
-import { roomIsShort } from '../../src/lib/state/actions';
 import {
   createDraft,
   dotenv,
@@ -142,13 +141,6 @@ describe('a new workspace', () => {
     ]);
     expect(dotenv('just a name')).toBeNull();
     expect(dotenv('# nothing')).toBeNull();
-  });
-  it('can be forced only where the guard says so', () => {
-    const hint = 'Stop one, or make it all the same with `slipway deploy --force`.';
-    expect(roomIsShort({ code: 'limit', message: 'x', hint })).toBe(true);
-    expect(roomIsShort({ code: 'disk-full', message: 'x', hint })).toBe(true);
-    expect(roomIsShort({ code: 'limit', message: 'The environment has more than 500 variables.' })).toBe(false);
-    expect(roomIsShort({ code: 'refused', message: 'x', hint })).toBe(false);
   });
 });
 

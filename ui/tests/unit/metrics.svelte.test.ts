@@ -37,6 +37,14 @@ describe('readings', () => {
   it('begin anew when the clock was set back', () => {
     const fresh = every(3, NOW - 2 * SPAN_MS);
     expect(joined(every(10), fresh)).toEqual(fresh);
+    const little = every(3, NOW - 60_000);
+    expect(joined(every(10), little)).toEqual(little);
+  });
+
+  it('from before the clock was set back come before those after it', () => {
+    const fresh = [...every(3), ...every(2, NOW - 60_000)];
+    expect(joined([], fresh).map(({ at_ms }) => (at_ms - NOW) / 1000)).toEqual([-63, -62, -61, -60, -59]);
+    expect(joined(every(1, NOW - 60_000), fresh).map(({ at_ms }) => (at_ms - NOW) / 1000)).toEqual([-60, -59]);
   });
 
   it('break the line where nothing was measured, and not where it was measured seldom', () => {
@@ -97,6 +105,16 @@ describe('the engine', () => {
     stop();
     expect(vi.getTimerCount()).toBe(0);
     expect(metrics.live).toBe(false);
+  });
+
+  it('is asked for the whole history again when the clock was set back', async () => {
+    const { fixture, metrics, stop, asked } = start();
+    await vi.advanceTimersByTimeAsync(WATCHED_MS);
+    fixture.answers.set('workspace.stats', () => data.stats(data.ready.id, every(3, NOW - 60_000), true));
+    await vi.advanceTimersByTimeAsync(2 * WATCHED_MS);
+    expect(asked().at(-1)).toMatchObject({ since_s: 900 });
+    expect(metrics.samples.at(-1)?.at_ms).toBe(NOW - 58_000);
+    stop();
   });
 
   it('is asked seldom when nobody moves, at once when somebody comes, and never while the window is hidden', async () => {

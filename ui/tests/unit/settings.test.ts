@@ -17,6 +17,8 @@ describe('settings', () => {
     ['listen_timeout_s', ''],
     ['listen_timeout_s', '1e9'],
     ['grace_min', '-1'],
+    ['log_limit_mb', '0'],
+    ['log_limit_mb', '4097'],
     ['duration_min', 'soon'],
     ['allow_hosts', 'https://example.org'],
     ['allow_hosts', 'a b..c'],
@@ -24,7 +26,13 @@ describe('settings', () => {
     expect(Object.keys(wrongOf({ ...draftOf(settings), [field]: value }))).toEqual([field]);
   });
   it('find the field an engine’s refusal names', () => {
-    expect(problemField({ code: 'invalid', message: 'docker_host "x" is not an address.' })).toBe('docker_host');
-    expect(problemField({ code: 'invalid', message: 'intake.ratio must be 2 to 10000.' })).toBeNull();
+    const refused = (field?: string, message = 'It is wrong.') => problemField({ code: 'invalid', message, field });
+    expect(refused('docker_host')).toBe('docker_host');
+    expect(refused('log_limit_mb')).toBe('log_limit_mb');
+    expect(refused('grace_s')).toBe('grace_min');
+    expect(refused('terminal_font_px')).toBe('terminal_font_px');
+    // Without a field of its own here, and whatever its words are.
+    expect(refused('theme')).toBeNull();
+    expect(refused(undefined, 'The duration of docker_host is out of grace.')).toBeNull();
   });
 });

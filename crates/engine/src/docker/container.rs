@@ -33,7 +33,7 @@ pub(crate) struct Labels {
     pub(crate) instance: String,
     /// The workspace, for containers.
     pub(crate) workspace: Option<WorkspaceId>,
-    /// `workspace`, `prepare` or `image`.
+    /// For containers `workspace`, `pool` or `prepare`; for images `image` or `snapshot`.
     pub(crate) role: &'static str,
 }
 

@@ -265,6 +265,7 @@ fn warnings(version: &str) -> Vec<Warning> {
         message: format!("Docker Engine {version} has known weaknesses that a hostile image can use (CVE-2026-41567)."),
         hint: "Update Docker to 29.5.1 or newer. Slipway itself never sends an archive into a running container."
             .to_owned(),
+        workspace: None,
     }]
 }
 

@@ -19,7 +19,7 @@ pub(super) fn check(memory: Option<HostMemory>, free_disk: Option<u64>) -> Resul
             bytes(memory.total),
         );
         let hint = format!("Stop a workspace or close a program, {FORCED}");
-        return Err(Problem::new(Code::Limit, text).hint(hint));
+        return Err(Problem::new(Code::Limit, text).hint(hint).forceable());
     }
     if let Some(free) = free_disk.filter(|free| *free < LEAST_DISK) {
         let text = format!(
@@ -30,7 +30,7 @@ pub(super) fn check(memory: Option<HostMemory>, free_disk: Option<u64>) -> Resul
         let hint = format!(
             "Free some space (`docker system df` shows what uses it, `slipway rm` removes workspaces), {FORCED}"
         );
-        return Err(Problem::new(Code::DiskFull, text).hint(hint));
+        return Err(Problem::new(Code::DiskFull, text).hint(hint).forceable());
     }
     Ok(())
 }
@@ -50,7 +50,7 @@ pub(super) fn check_disk(free_disk: Option<u64>, wanted: u64, command: &str) -> 
         "Free some space (`docker system df` shows what uses it, `slipway rm` and `slipway snapshot rm` remove \
          Slipway's own), or go on all the same with `{command} --force`."
     );
-    Err(Problem::new(Code::DiskFull, text).hint(hint))
+    Err(Problem::new(Code::DiskFull, text).hint(hint).forceable())
 }
 
 #[cfg(test)]
@@ -63,7 +63,7 @@ mod tests {
         assert!(check_disk(Some(3_000_000_000), 1_000_000_000, "x").is_ok());
         let refused = check_disk(Some(3_000_000_000), 1_000_000_001, "slipway x").unwrap_err();
         assert_eq!(refused.code, Code::DiskFull);
-        assert!(refused.hint.unwrap().contains("slipway x --force"));
+        assert!(refused.forceable && refused.hint.unwrap().contains("slipway x --force"));
         assert!(check_disk(Some(u64::MAX), u64::MAX, "x").is_ok());
         assert!(check_disk(Some(0), 0, "x").is_err());
     }
@@ -85,7 +85,7 @@ mod tests {
                 (Err(problem), Some((code, words))) => {
                     assert_eq!(problem.code, code);
                     assert!(problem.message.contains(words), "{problem}");
-                    assert!(problem.hint.unwrap().contains("--force"));
+                    assert!(problem.forceable && problem.hint.unwrap().contains("--force"));
                 }
                 (got, wanted) => panic!("{memory:?} {disk:?}: {got:?}, wanted {wanted:?}"),
             }

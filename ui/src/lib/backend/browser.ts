@@ -76,7 +76,7 @@ export function browserDesktop(): { call: Backend['desktop']; events: Backend['d
       case 'desktop.notify': {
         // Only where somebody allowed it in this browser before: nothing of ours asks for it.
         const shown = 'Notification' in window && Notification.permission === 'granted';
-        if (shown) new Notification(given.title as string, { body: given.text as string, tag: given.id as string });
+        if (shown) new Notification(given.title as string, { body: given.text as string, tag: given.tag as string });
         return { shown };
       }
       case 'desktop.preview-snapshot':

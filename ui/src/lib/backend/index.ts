@@ -39,8 +39,11 @@ export type DesktopCommands = {
   'desktop.interactive': [{ painted_at_ms: number | null }, unknown];
   'desktop.theme': [{ theme: Theme }, unknown];
   'desktop.new-window': [{ id: WorkspaceId }, unknown];
-  /** Says something outside the window; `shown` is false when one of ours has the focus, or the system shows nothing. */
-  'desktop.notify': [{ title: string; text: string; id: WorkspaceId }, { shown: boolean }];
+  /**
+   * Says something outside the window, once for each tag however many windows ask; `shown` is false when one of ours has
+   * the focus, or the system shows nothing.
+   */
+  'desktop.notify': [{ title: string; text: string; tag: string }, { shown: boolean }];
   'desktop.close': [{ keep: boolean }, unknown];
 };
 export type DesktopName = keyof DesktopCommands;

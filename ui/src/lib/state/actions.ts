@@ -22,11 +22,6 @@ const QUARTER_HOUR_S = 900;
 /** What a workspace is brought back for when new ones are kept. */
 const ANOTHER_S = 3600;
 
-/** The host guard's refusal: the only one that can be overruled, and the only one that says how. */
-export function roomIsShort({ code, hint }: Problem): boolean {
-  return (code === 'limit' || code === 'disk-full') && hint?.includes('--force') === true;
-}
-
 export class Actions {
   #app: App;
 
@@ -50,22 +45,31 @@ export class Actions {
       this.#app.view.complain({ code: 'invalid', message: t.drop.nothing });
       return;
     }
-    for (const path of paths) await this.#deploy({ kind: 'path', path }, replace);
+    const sources = paths.map((path) => ({ kind: 'path', path }) as const);
+    await this.#deploy(sources, replace);
   }
 
   deploySample(name: string): Promise<void> {
-    return this.#deploy({ kind: 'sample', name });
+    return this.#deploy([{ kind: 'sample', name }]);
   }
 
-  async #deploy(source: Source, replace?: WorkspaceId): Promise<void> {
-    const request = { source, env: {}, replace };
-    try {
-      await this.deployAs(request);
-    } catch (thrown) {
-      const problem = asProblem(thrown);
-      if (roomIsShort(problem)) this.#askForce(request, problem);
-      else this.#app.view.complain(problem);
+  /** One after another; what there is no room for is asked about once, at the end. */
+  async #deploy(sources: Source[], replace?: WorkspaceId): Promise<void> {
+    const refused: DeployRequest[] = [];
+    let why: Problem | null = null;
+    for (const source of sources) {
+      const request = { source, env: {}, replace };
+      try {
+        await this.deployAs(request);
+      } catch (thrown) {
+        const problem = asProblem(thrown);
+        if (problem.forceable) {
+          refused.push(request);
+          why = problem;
+        } else this.#app.view.complain(problem);
+      }
     }
+    if (why !== null) this.#askForce(refused, why);
   }
 
   /** Deploys, and brings the workspace in front. Rejects with a Problem. */
@@ -76,14 +80,21 @@ export class Actions {
     this.#app.view.select(made.id);
   }
 
-  #askForce(request: DeployRequest, problem: Problem): void {
-    this.#app.view.dialog = {
+  #askForce(requests: DeployRequest[], problem: Problem): void {
+    const several = requests.length > 1;
+    const names = requests.map(({ source }) => (source.kind === 'path' ? source.path : source.name));
+    this.#app.view.askGently({
       kind: 'confirm',
       title: t.create.fullTitle,
       text: `${problem.message} ${t.create.fullHint}`,
-      act: t.create.anyway,
-      run: () => void this.attempt(this.deployAs({ ...request, force: true })),
-    };
+      ...(several ? { shown: names.join('\n') } : {}),
+      act: several ? t.create.anywayAll(requests.length) : t.create.anyway,
+      run: () => void this.#force(requests),
+    });
+  }
+
+  async #force(requests: DeployRequest[]): Promise<void> {
+    for (const request of requests) await this.attempt(this.deployAs({ ...request, force: true }));
   }
 
   /** The form for a new workspace, of something when it was chosen already. */
@@ -143,11 +154,13 @@ export class Actions {
   }
 
   /** Says that a lease is about to end, or has ended: outside the window when nobody is at it. */
-  async warnOfEnd(workspace: Workspace, said: string): Promise<void> {
+  async warnOfEnd(workspace: Workspace, said: string, at_ms: number): Promise<void> {
     const text = t.notice.ending(workspace.name, plain(said));
     const { backend, view } = this.#app;
     if (!document.hasFocus()) {
-      const told = await this.attempt(backend.desktop('desktop.notify', { title: t.app, text, id: workspace.id }));
+      // Every window hears of it and tells it under the same tag.
+      const tag = `${workspace.id}/${at_ms}`;
+      const told = await this.attempt(backend.desktop('desktop.notify', { title: t.app, text, tag }));
       if (told?.shown) return;
     }
     const act = inGrace(this.#app.store.workspace(workspace.id) ?? workspace)

@@ -95,7 +95,7 @@ export class App {
       if (!body.value.actions.some(({ kind }) => kind === 'extend')) continue;
       const workspace = this.store.workspace(id);
       if (workspace === null || (this.only !== null && this.only !== id)) continue;
-      void this.act.warnOfEnd(workspace, body.value.text);
+      void this.act.warnOfEnd(workspace, body.value.text, at_ms);
     }
   }
 

@@ -30,9 +30,9 @@ export function illness({ state, health }: Workspace): 'degraded' | 'unhealthy' 
   return told && ill ? (health.state as 'degraded' | 'unhealthy' | 'crashed') : null;
 }
 
-/** What Slipway could not do to it after several tries; the engine says it among its warnings, with the id. */
+/** What Slipway could not do to it after several tries; the engine says it among its warnings. */
 export function attention(engine: EngineStatus | null, id: WorkspaceId): Warning | null {
-  return engine?.warnings.find(({ message }) => message.includes(`(${id})`)) ?? null;
+  return engine?.warnings.find(({ workspace }) => workspace === id) ?? null;
 }
 
 export function currentPhase(workspace: Workspace): Phase | null {

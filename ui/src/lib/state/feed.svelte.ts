@@ -25,6 +25,8 @@ export class Feed {
   #seq: number | null = null;
   #held: Event[] | null = null;
   #close: Close | null = null;
+  /** Which stream counts: what an earlier one says or ends as changes nothing. */
+  #stream = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #wait = FIRST_WAIT_MS;
   #ended = false;
@@ -41,23 +43,30 @@ export class Feed {
   async start(): Promise<void> {
     clearTimeout(this.#timer);
     if (this.#ended) return;
+    this.#stream += 1;
+    const stream = this.#stream;
+    const current = () => stream === this.#stream;
     try {
       this.#held ??= [];
-      this.#close = await this.#backend.events(this.#seq, {
-        events: (batch) => this.#take(batch),
-        lost: (problem) => this.#lose(problem),
+      const close = await this.#backend.events(this.#seq, {
+        events: (batch) => current() && this.#take(batch),
+        lost: (problem) => current() && this.#lose(problem),
       });
+      if (!current()) return close();
+      this.#close = close;
       await this.#readAll();
+      if (!current()) return;
       this.link = 'live';
       this.problem = null;
       this.#wait = FIRST_WAIT_MS;
     } catch (thrown) {
-      this.#lose(asProblem(thrown));
+      if (current()) this.#lose(asProblem(thrown));
     }
   }
 
   stop(): void {
     this.#ended = true;
+    this.#stream += 1;
     clearTimeout(this.#timer);
     this.#close?.();
     this.#close = null;
@@ -92,6 +101,7 @@ export class Feed {
   }
 
   #lose(problem: Problem): void {
+    this.#stream += 1;
     this.#close?.();
     this.#close = null;
     if (this.#ended) return;

@@ -13,13 +13,31 @@ export const SPAN_MS = 15 * 60_000;
 /** One reading more than asked for, so that none falls between two answers. */
 const OVERLAP_S = 3;
 
+/** Readings in the engine's order. A clock that was set back makes the earlier ones lie in the future: they move along. */
+function inOrder(samples: Sample[]): Sample[] {
+  const ordered = [...samples];
+  let shift = 0;
+  for (let at = ordered.length - 2; at >= 0; at -= 1) {
+    const [sample, next] = [ordered[at], ordered[at + 1]];
+    if (sample === undefined || next === undefined) continue;
+    if (sample.at_ms + shift >= next.at_ms) shift = next.at_ms - Math.max(1, next.span_ms) - sample.at_ms;
+    if (shift !== 0) ordered[at] = { ...sample, at_ms: sample.at_ms + shift };
+  }
+  return ordered;
+}
+
+/** The newest reading is older than what is known: the clock was set back. */
+export function setBack(before: Sample[], fresh: Sample[]): boolean {
+  const [last, newest] = [before.at(-1), fresh.at(-1)];
+  return last !== undefined && newest !== undefined && newest.at_ms < last.at_ms;
+}
+
 /** What is known, with what is new: in order, each reading once, no older than the span before the newest. */
 export function joined(before: Sample[], fresh: Sample[]): Sample[] {
+  const ordered = inOrder(fresh);
+  if (setBack(before, fresh)) return ordered;
   const last = before.at(-1)?.at_ms ?? Number.NEGATIVE_INFINITY;
-  // A clock that was set back makes everything known lie in the future: the engine's own order counts, so begin anew.
-  const newest = fresh.at(-1)?.at_ms;
-  if (newest !== undefined && newest < last - SPAN_MS) return fresh;
-  const all = [...before, ...fresh.filter(({ at_ms }) => at_ms > last)];
+  const all = [...before, ...ordered.filter(({ at_ms }) => at_ms > last)];
   const end = all.at(-1)?.at_ms ?? 0;
   const first = all.findIndex(({ at_ms }) => at_ms >= end - SPAN_MS);
   return first > 0 ? all.slice(first) : all;
@@ -53,15 +71,19 @@ export class Metrics {
     this.problem = null;
     this.live = running;
     const current = () => !ended && this.#id === id;
+    // What is known counts no more: the whole span is asked for.
+    let anew = false;
     const take = async () => {
-      const last = this.samples.at(-1)?.at_ms;
+      const last = anew ? undefined : this.samples.at(-1)?.at_ms;
       const missing = last === undefined ? SPAN_MS : Math.min(SPAN_MS, Math.max(0, Date.now() - last));
       const since_s = Math.min(SPAN_MS / 1000, Math.ceil(missing / 1000) + OVERLAP_S);
       try {
         const stats = await this.#backend.call('workspace.stats', { id, since_s, resolution: 'seconds' });
         if (!current()) return;
         this.stats = stats;
-        this.samples = joined(this.samples, stats.samples);
+        const before = last === undefined ? [] : this.samples;
+        anew = setBack(before, stats.samples);
+        this.samples = joined(before, stats.samples);
         this.problem = null;
       } catch (thrown) {
         if (current()) this.problem = asProblem(thrown);

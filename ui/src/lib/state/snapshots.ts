@@ -3,7 +3,6 @@ import { asProblem } from '../backend';
 import { bytes } from '../format';
 import { t } from '../messages';
 import type { Problem, Snapshot, SnapshotCreate, SnapshotId, SnapshotImport } from '../wire';
-import { roomIsShort } from './actions';
 import type { App } from './app.svelte';
 
 export class Snapshots {
@@ -20,10 +19,17 @@ export class Snapshots {
   /** Takes one and shows the list, where it grows; a refusal for lack of room can be overruled. */
   async take(request: SnapshotCreate): Promise<void> {
     this.list();
+    await this.#take(request);
+  }
+
+  async #take(request: SnapshotCreate): Promise<void> {
     await this.#long(
       this.#app.backend.call('snapshot.create', request),
       ({ name }) => t.snapshots.done(name),
-      () => void this.take({ ...request, force: true }),
+      () => {
+        if (this.#app.view.free) this.list();
+        void this.#take({ ...request, force: true });
+      },
     );
   }
 
@@ -58,7 +64,7 @@ export class Snapshots {
     try {
       const made = await backend.call('snapshot.start', { id, env: {}, ...(force ? { force } : {}) });
       if (store.workspace(made.id) === null) store.putWorkspace(made);
-      view.dialog = null;
+      if (view.free) view.dialog = null;
       view.select(made.id);
     } catch (thrown) {
       this.#refused(asProblem(thrown), t.create.fullTitle, () => void this.start({ id } as Snapshot, true));
@@ -101,7 +107,7 @@ export class Snapshots {
 
   #refused(problem: Problem, title: string, force?: () => void): void {
     const { view } = this.#app;
-    if (force === undefined || !roomIsShort(problem)) return view.complain(problem);
-    view.dialog = { kind: 'confirm', title, text: problem.message, act: t.snapshots.anyway, run: force };
+    if (force === undefined || !problem.forceable) return view.complain(problem);
+    view.askGently({ kind: 'confirm', title, text: problem.message, act: t.snapshots.anyway, run: force });
   }
 }

@@ -1,5 +1,6 @@
 // CPU and memory of the workspace in front: read every two seconds while somebody is at the window, every fifteen while
-// nobody is, not at all while it cannot be seen. Reading costs processor time on both sides of the exec stream.
+// nobody is, not at all while it cannot be seen. A reading costs processor time here
+// and in the container, whose agent answers it.
 import type { Backend } from '../backend';
 import type { Usage, WorkspaceId } from '../wire';
 import { pulse } from './pulse';

@@ -150,6 +150,17 @@ export class View {
     this.#tell({ level: 'warning', text, act });
   }
 
+  /** A question nobody waits for: a notice while another dialog is open, for what is typed there is not to be lost. */
+  askGently(question: Extract<Dialog, { kind: 'confirm' }>): void {
+    if (this.free) this.dialog = question;
+    else this.warn(question.text, { label: question.act, run: question.run });
+  }
+
+  /** No dialog is open, or only a list in which nothing is typed. */
+  get free(): boolean {
+    return this.dialog === null || this.dialog.kind === 'snapshots';
+  }
+
   complain(problem: Problem): void {
     this.#tell({ level: 'error', text: problem.message, hint: problem.hint });
   }

@@ -40,7 +40,15 @@ hint?: string,
 /**
  * Raw text for the curious: an engine's answer, the last lines of output. Bounded by whoever made it.
  */
-detail?: string, };
+detail?: string, 
+/**
+ * The same request with `force` would be carried out.
+ */
+forceable?: boolean, 
+/**
+ * The setting that is wrong, by its name on the wire.
+ */
+field?: string, };
 
 /**
  * Whether an engine answers.
@@ -75,7 +83,11 @@ message: string,
 /**
  * What to do about it.
  */
-hint: string, };
+hint: string, 
+/**
+ * The workspace it is about, if it is about one.
+ */
+workspace?: WorkspaceId, };
 
 /**
  * The Docker engine as Slipway sees it.

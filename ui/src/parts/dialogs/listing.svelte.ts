@@ -22,6 +22,8 @@ export class Listing {
   /** Begins at the first page; the answer makes it not count any more. */
   ask(wanted: Wanted): () => void {
     this.#wanted = wanted;
+    // The next page of another question, which counts no more even when this one fails.
+    this.#next = null;
     this.loading = true;
     const timer = setTimeout(() => void this.#read(wanted, null), TYPING_MS);
     return () => {

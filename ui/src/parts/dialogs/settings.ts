@@ -12,6 +12,7 @@ export type Draft = Omit<
   | 'intake'
   | 'idle_stop_min'
   | 'disk_limit_mb'
+  | 'log_limit_mb'
   | 'pool_size'
 > & {
   duration_min: string;
@@ -19,6 +20,7 @@ export type Draft = Omit<
   listen_timeout_s: string;
   idle_stop_min: string;
   disk_limit_mb: string;
+  log_limit_mb: string;
   /** Empty: as usual. */
   pool_size: string;
   terminal_font_px: string;
@@ -37,8 +39,11 @@ const NUMBERS = {
   terminal_font_px: [8, 32],
   idle_stop_min: [0, MONTH_MIN],
   disk_limit_mb: [0, 1024 * 1024],
+  log_limit_mb: [1, 4096],
   pool_size: [0, 100],
 } as const satisfies Partial<Record<keyof Draft, readonly [number, number]>>;
+/** The fields beside which something wrong is said. */
+const SHOWN = [...Object.keys(NUMBERS), 'allow_hosts', 'docker_host'];
 const HOST = /^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i;
 
 /** Minutes as typed; a duration that is no whole number of minutes keeps its fraction. */
@@ -59,6 +64,7 @@ export function draftOf({ intake: _, duration_s, grace_s, ...rest }: Settings): 
     listen_timeout_s: String(rest.listen_timeout_s),
     idle_stop_min: String(rest.idle_stop_min),
     disk_limit_mb: String(rest.disk_limit_mb),
+    log_limit_mb: String(rest.log_limit_mb),
     pool_size: rest.pool_size === null ? '' : String(rest.pool_size),
     terminal_font_px: String(rest.terminal_font_px),
     allow_hosts: rest.allow_hosts.join('\n'),
@@ -75,6 +81,7 @@ export function settingsOf({ duration_min, grace_min, pool_size, ...draft }: Dra
     listen_timeout_s: Number(draft.listen_timeout_s),
     idle_stop_min: Number(draft.idle_stop_min),
     disk_limit_mb: Number(draft.disk_limit_mb),
+    log_limit_mb: Number(draft.log_limit_mb),
     pool_size: pool_size.trim() === '' ? null : Number(pool_size),
     terminal_font_px: Number(draft.terminal_font_px),
     allow_hosts: hostsOf(draft.allow_hosts),
@@ -99,20 +106,12 @@ export function wrongOf(draft: Draft): Wrong {
   return wrong;
 }
 
-const FIELDS: [RegExp, keyof Draft][] = [
-  [/docker_host|engine address/i, 'docker_host'],
-  [/duration_s|duration/i, 'duration_min'],
-  [/grace/i, 'grace_min'],
-  [/listen_timeout/i, 'listen_timeout_s'],
-  [/allow_hosts|host name/i, 'allow_hosts'],
-  [/terminal_font/i, 'terminal_font_px'],
-  [/idle_stop/i, 'idle_stop_min'],
-  [/disk_limit/i, 'disk_limit_mb'],
-  [/pool_size/i, 'pool_size'],
-];
+/** Where what is typed has another name than on the wire. */
+const TYPED: Record<string, keyof Draft> = { duration_s: 'duration_min', grace_s: 'grace_min' };
 
-/** The field a refusal names, so that it can stand beside it. */
-export function problemField({ message, detail }: Problem): keyof Draft | null {
-  const text = `${message} ${detail ?? ''}`;
-  return FIELDS.find(([pattern]) => pattern.test(text))?.[1] ?? null;
+/** The field a refusal names, so that it can stand beside it; null where it stands by itself. */
+export function problemField({ field }: Problem): keyof Draft | null {
+  if (field === undefined) return null;
+  const typed = TYPED[field] ?? field;
+  return SHOWN.includes(typed) ? (typed as keyof Draft) : null;
 }

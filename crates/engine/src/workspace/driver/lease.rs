@@ -281,6 +281,7 @@ impl Driver {
             hint: problem.hint.clone().unwrap_or_else(|| {
                 "Slipway goes on trying every few minutes; see what the Docker engine says of it.".to_owned()
             }),
+            workspace: Some(id.clone()),
         };
         let mut said = message(Level::Error, format!("It could not be {what}: {}", problem.message));
         said.hint = Some("It needs attention; Slipway goes on trying every few minutes.".to_owned());
