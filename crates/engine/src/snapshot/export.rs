@@ -13,6 +13,7 @@ use std::{
 use super::{
     Busy, cancelled,
     file::{Digesting, IMAGE, MANIFEST, MOST_TEXT, Manifest, PARTS, Parts, SUMS, Sums, append, is_part},
+    layer::is_foreign,
     mark,
     pipe::{FedReader, feed},
     usable,
@@ -169,7 +170,12 @@ fn write(manifest: &[u8], image: impl Read, out: impl Write) -> Result<(), Faile
             }
             let size = entry.size();
             let mut counted = Digesting::new(entry);
-            append(&mut tar, &name, size, &mut counted)?;
+            let mut start = Vec::new();
+            (&mut counted).take(8).read_to_end(&mut start)?;
+            if is_foreign(&start) {
+                return Err(Failed::Problem(unreadable()));
+            }
+            append(&mut tar, &name, size, start.as_slice().chain(&mut counted))?;
             sums.insert(name, counted.sum());
         }
     }
@@ -192,6 +198,14 @@ fn write(manifest: &[u8], image: impl Read, out: impl Write) -> Result<(), Faile
     append(&mut tar, SUMS, text.len() as u64, text.as_slice())?;
     tar.into_inner()?.finish()?.flush()?;
     Ok(())
+}
+
+fn unreadable() -> Problem {
+    let text =
+        "A layer of the snapshot's image is compressed in a way Slipway does not read (zstd, xz or bzip2).";
+    Problem::new(Code::Refused, text).hint(
+        "Deploy the project with an image whose layers are gzip-compressed, and take the snapshot of that.",
+    )
 }
 
 /// Not what only older or other readers of such archives need.
@@ -274,7 +288,9 @@ mod tests {
         let without_list = saved(&[("a/layer.tar", "layer")], None);
         let mut cut = saved(&[("a/layer.tar", &"x".repeat(5000))], None);
         cut.truncate(2000);
-        for image in [without_layer, without_list, cut] {
+        let mut zstd = saved(&[("a/layer.tar", "zstd"), ("c.json", "{}"), ("manifest.json", LIST)], None);
+        zstd[512..516].copy_from_slice(&[0x28, 0xb5, 0x2f, 0xfd]);
+        for image in [without_layer, without_list, cut, zstd] {
             assert!(write(b"{}", image.as_slice(), io::sink()).is_err());
         }
     }

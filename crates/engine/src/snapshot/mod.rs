@@ -5,6 +5,7 @@ mod busy;
 mod export;
 mod file;
 mod import;
+mod layer;
 mod pipe;
 mod reconcile;
 mod seed;
