@@ -280,7 +280,7 @@ mod tests {
     fn header(name: &str, kind: u8, size: u64) -> Vec<u8> {
         let mut header = tar::Header::new_gnu();
         header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
-        header.set_entry_type(tar::EntryType::new(kind));
+        header.as_mut_bytes()[156] = kind;
         header.set_size(size);
         header.set_cksum();
         header.as_bytes().to_vec()
