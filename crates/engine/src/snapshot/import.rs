@@ -346,14 +346,8 @@ fn feed(
         Err(error) => unread(&error),
     };
     // Docker must not take for whole what is not: neither is the archive ended.
-    abandon(tar, &failed);
+    tar.get_mut().fail(&failed.message);
     Err(Fed::Ours(failed))
-}
-
-fn abandon(tar: tar::Builder<StreamWriter>, failed: &Problem) {
-    if let Ok(out) = tar.into_inner() {
-        out.fail(&failed.message);
-    }
 }
 
 fn write_image(
@@ -376,12 +370,17 @@ fn write_image(
         let entry = entry?;
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let (Some(ours), Some(sum)) = (names.get(name.as_str()), checked.sums.get(&name)) else { continue };
+        let changed = || io::Error::other(damaged("it changed while it was read"));
+        // What is longer than its header says would be read as headers.
+        if entry.size() != sum.bytes {
+            return Err(changed());
+        }
         let before = done;
         let mut telling = Telling { inner: Digesting::new(entry), tell: |bytes| tell(before + bytes) };
         append(tar, ours, sum.bytes, &mut telling)?;
         done += sum.bytes;
         if telling.inner.sum() != *sum {
-            return Err(io::Error::other(damaged("it changed while it was read")));
+            return Err(changed());
         }
     }
     append(tar, "config.json", config.len() as u64, config.as_bytes())?;
