@@ -11,6 +11,7 @@ mod reconcile;
 mod seed;
 mod start;
 mod take;
+mod unfinished;
 
 pub(crate) use busy::{Busy, Snapshots};
 pub(crate) use export::export;
@@ -19,6 +20,7 @@ pub(crate) use reconcile::reconcile;
 pub(crate) use seed::Seed;
 pub(crate) use start::{begin, image};
 pub(crate) use take::{Order, create, no_container, take};
+pub(crate) use unfinished::clean;
 
 use busy::publish;
 use serde::{Deserialize, Serialize};
