@@ -20,7 +20,7 @@ use super::{
         SUMS, Sum, Sums, append, damaged, is_part, not_ours, unread,
     },
     finish, free_id, free_name,
-    layer::{self, Layer, too_large},
+    layer::{self, Budget, Layer, too_large},
     mark,
     pipe::{StreamWriter, stream},
     seed, undo,
@@ -100,7 +100,10 @@ impl Job {
     async fn give(&self, file: File, record: &SnapshotRecord) -> Result<(), Problem> {
         let size = file.metadata().map_or(0, |meta| meta.len());
         let tell = self.teller(SnapshotWork::Check, size);
-        let (file, checked) = blocking(move || check(file, tell)).await?;
+        let (file, checked) = {
+            let budget = Budget::new(MOST_BYTES, self.busy.cancel.clone());
+            blocking(move || check(file, budget, tell)).await?
+        };
         // Said now rather than by an image that no agent of ours can be put into.
         self.shared.agents.mark(&checked.config.architecture, false)?;
         if !self.force {
@@ -213,10 +216,14 @@ impl<F: FnMut(u64) -> io::Result<()>> Read for Counted<'_, F> {
 }
 
 /// Reads all of it and checks every size, name and digest. Nothing is kept but descriptions.
-fn check(file: File, tell: impl FnMut(u64) -> io::Result<()>) -> Result<(File, Checked), Problem> {
+fn check(
+    file: File,
+    mut budget: Budget,
+    tell: impl FnMut(u64) -> io::Result<()>,
+) -> Result<(File, Checked), Problem> {
     let counted = Counted { file: BufReader::with_capacity(256 * 1024, &file), done: 0, tell };
     let mut tar = tar::Archive::new(GzDecoder::new(BufReader::with_capacity(64 * 1024, counted)));
-    let (mut seen, mut looked, mut left) = (Sums::new(), Looked::new(), MOST_BYTES);
+    let (mut seen, mut looked) = (Sums::new(), Looked::new());
     let mut texts = BTreeMap::new();
     let (mut total, mut list, mut sums) = (0_u64, None, None);
     for entry in tar.entries().map_err(|e| unread(&e))?.raw(true) {
@@ -249,7 +256,7 @@ fn check(file: File, tell: impl FnMut(u64) -> io::Result<()>) -> Result<(File, C
                     return Err(damaged("it holds what does not belong into it"));
                 }
                 let keep = texts.len() < MOST_KEPT;
-                let part = read_part(&mut entry, keep, &mut left).map_err(|e| unread(&e))?;
+                let part = read_part(&mut entry, keep, &mut budget).map_err(|e| unread(&e))?;
                 texts.extend(part.text.map(|text| (name.clone(), text)));
                 looked.insert(name.clone(), part.layer);
                 seen.insert(name, part.sum);
@@ -283,11 +290,11 @@ struct Part {
     text: Option<Vec<u8>>,
 }
 
-fn read_part(entry: &mut impl Read, keep: bool, left: &mut u64) -> io::Result<Part> {
+fn read_part(entry: &mut impl Read, keep: bool, budget: &mut Budget) -> io::Result<Part> {
     let mut digesting = Digesting::new(entry);
     let mut text = Vec::new();
     (&mut digesting).take(MOST_TEXT).read_to_end(&mut text)?;
-    let layer = layer::look(text.as_slice().chain(&mut digesting), &text, left)?;
+    let layer = layer::look(text.as_slice().chain(&mut digesting), &text, budget)?;
     io::copy(&mut digesting, &mut io::sink())?;
     let sum = digesting.sum();
     let whole = sum.bytes == text.len() as u64;
@@ -400,5 +407,51 @@ impl<T: Read, F: FnMut(u64) -> io::Result<()>> Read for Telling<T, F> {
         let count = self.inner.read(buffer)?;
         (self.tell)(self.inner.bytes)?;
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(layers: &[&str]) -> Vec<u8> {
+        let ids: Vec<String> = layers.iter().map(|digest| format!("sha256:{digest}")).collect();
+        serde_json::json!({ "architecture": "amd64", "os": "linux", "rootfs": { "diff_ids": ids } })
+            .to_string()
+            .into_bytes()
+    }
+
+    fn checked(bytes: u64, disk: u64, times: usize) -> Result<Checked, Problem> {
+        let digest = "0a".repeat(32);
+        let list =
+            Parts { config: "c".to_owned(), tags: None, layers: vec!["a/layer.tar".to_owned(); times] };
+        put_together(
+            &list,
+            [("image/a/layer.tar".to_owned(), Sum { bytes, sha256: digest.clone() })].into(),
+            &[("image/a/layer.tar".to_owned(), Ok(Layer { disk, sha256: None }))].into(),
+            &[("image/c".to_owned(), config(&vec![digest.as_str(); times]))].into(),
+        )
+    }
+
+    #[test]
+    fn a_layer_that_is_there_often_is_unpacked_as_often() {
+        let twice = checked(10, 4096, 2).unwrap();
+        assert_eq!((twice.given_bytes(), twice.disk), (10, 8192));
+        assert_eq!(checked(10, MOST_BYTES / 2 + 1, 2).err(), Some(too_large()));
+    }
+
+    #[test]
+    fn a_part_that_grew_since_it_was_checked_writes_nothing() {
+        let mut file = tempfile::tempfile().unwrap();
+        let packed = flate2::write::GzEncoder::new(&mut file, flate2::Compression::fast());
+        let mut tar = tar::Builder::new(packed);
+        append(&mut tar, "image/a/layer.tar", 2048, [7; 2048].as_slice()).unwrap();
+        tar.into_inner().unwrap().finish().unwrap();
+        let (out, mut pieces) = stream();
+        let fed = feed(file, &checked(512, 4096, 1).unwrap(), "{}", "x:y", out, |_| Ok(()));
+        let Err(Fed::Ours(problem)) = fed else { panic!("it was written") };
+        assert_eq!(problem.code, Code::Refused);
+        assert!(pieces.blocking_recv().unwrap().is_err(), "not a byte of it, nor an end");
+        assert!(pieces.blocking_recv().is_none());
     }
 }

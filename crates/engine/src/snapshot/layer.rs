@@ -4,8 +4,12 @@
 use flate2::bufread::MultiGzDecoder;
 use slipway_wire::{Code, Problem};
 use std::io::{self, BufReader, Read};
+use tokio_util::sync::CancellationToken;
 
-use super::file::{Digesting, MOST_BYTES, MOST_TEXT, damaged, unread};
+use super::{
+    cancelled,
+    file::{Digesting, MOST_BYTES, MOST_TEXT, damaged, unread},
+};
 
 const BLOCK: u64 = 512;
 /// What even an empty file takes on a disk, about.
@@ -61,44 +65,56 @@ impl<R: Read> Read for Source<R> {
     }
 }
 
-/// Takes what is read from what may be read of all layers together.
+/// What may still be read of all layers together, and whether anybody still wants it: little can inflate to a lot.
+pub(super) struct Budget {
+    left: u64,
+    cancel: CancellationToken,
+}
+
+impl Budget {
+    pub(super) fn new(most: u64, cancel: CancellationToken) -> Self {
+        Self { left: most, cancel }
+    }
+}
+
 struct Budgeted<'a, R> {
     inner: R,
-    left: &'a mut u64,
+    budget: &'a mut Budget,
 }
 
 impl<R: Read> Read for Budgeted<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
-        *self.left = self.left.checked_sub(count as u64).ok_or_else(|| io::Error::other(too_large()))?;
-        Ok(count)
+        let left = self.budget.left.checked_sub(count as u64);
+        self.budget.left = left.ok_or_else(|| io::Error::other(too_large()))?;
+        if self.budget.cancel.is_cancelled() { Err(io::Error::other(cancelled())) } else { Ok(count) }
     }
 }
 
 /// Reads what may be a layer. The outer error is the file's, and its end; the inner one says why it is no layer that
 /// Docker gets, and then not all of it was read.
-pub(super) fn look(raw: impl Read, start: &[u8], left: &mut u64) -> io::Result<Result<Layer, Problem>> {
+pub(super) fn look(raw: impl Read, start: &[u8], budget: &mut Budget) -> io::Result<Result<Layer, Problem>> {
     if is_foreign(start) {
         return Ok(Err(unread(&refused("a layer is compressed in a way Slipway does not read"))));
     }
-    let most = *left;
+    let most = budget.left;
     let mut source = Source { inner: raw, failed: false };
     let looked = if is_gzip(start) {
         let inflated = MultiGzDecoder::new(BufReader::with_capacity(64 * 1024, &mut source));
-        let mut digesting = Digesting::new(Budgeted { inner: inflated, left });
+        let mut digesting = Digesting::new(Budgeted { inner: inflated, budget });
         walk(&mut digesting).map(|disk| {
             let sum = digesting.sum();
             Layer { disk: disk.max(sum.bytes), sha256: Some(sum.sha256) }
         })
     } else {
-        let mut plain = Budgeted { inner: &mut source, left };
-        walk(&mut plain).map(|disk| Layer { disk: disk.max(most.saturating_sub(*left)), sha256: None })
+        let mut plain = Budgeted { inner: &mut source, budget };
+        walk(&mut plain).map(|disk| Layer { disk: disk.max(most.saturating_sub(budget.left)), sha256: None })
     };
     match looked {
         Ok(layer) => Ok(Ok(layer)),
         Err(e) if source.failed => Err(e),
         Err(e) => match unread(&e) {
-            problem if problem == too_large() => Err(e),
+            problem if problem == too_large() || problem.code == Code::Cancelled => Err(e),
             problem => Ok(Err(problem)),
         },
     }
@@ -309,8 +325,12 @@ mod tests {
         out.finish().unwrap()
     }
 
-    fn looked(bytes: &[u8], mut left: u64) -> io::Result<Result<Layer, Problem>> {
-        look(bytes, bytes, &mut left)
+    fn of(left: u64) -> Budget {
+        Budget::new(left, CancellationToken::new())
+    }
+
+    fn looked(bytes: &[u8], left: u64) -> io::Result<Result<Layer, Problem>> {
+        look(bytes, bytes, &mut of(left))
     }
 
     const LOTS: u64 = 1 << 20;
@@ -404,10 +424,14 @@ mod tests {
     fn a_bomb_ends_with_the_budget_that_all_layers_share() {
         let bomb = gzip(&entry("zeros", b'0', &vec![0; 300_000]));
         assert!((bomb.len() as u64) < 5000);
-        let mut left = 500_000;
-        assert!(look(bomb.as_slice(), &bomb, &mut left).unwrap().is_ok());
-        let over = look(bomb.as_slice(), &bomb, &mut left).unwrap_err();
+        let mut budget = of(500_000);
+        assert!(look(bomb.as_slice(), &bomb, &mut budget).unwrap().is_ok());
+        let over = look(bomb.as_slice(), &bomb, &mut budget).unwrap_err();
         assert_eq!(unread(&over), too_large());
+        let mut unwanted = of(500_000);
+        unwanted.cancel.cancel();
+        let off = look(bomb.as_slice(), &bomb, &mut unwanted).unwrap_err();
+        assert_eq!(unread(&off).code, Code::Cancelled);
     }
 
     #[test]
@@ -418,7 +442,7 @@ mod tests {
                 Err(io::Error::other("broken"))
             }
         }
-        assert!(look(Broken, b"", &mut 1000).is_err());
-        assert!(look(Broken, &[0x1f, 0x8b], &mut 1000).is_err());
+        assert!(look(Broken, b"", &mut of(1000)).is_err());
+        assert!(look(Broken, &[0x1f, 0x8b], &mut of(1000)).is_err());
     }
 }
