@@ -310,13 +310,13 @@ mod tests {
     }
 
     fn extended(records: &[(&str, &str)]) -> Vec<u8> {
-        let mut text = String::new();
+        let mut text = Vec::new();
         for (key, value) in records {
             let bare = key.len() + value.len() + 3;
-            let length = (1..).find(|n: &usize| n.to_string().len() + bare == *n).unwrap();
-            text += &format!("{length} {key}={value}\n");
+            let length = (1..9999).find(|n: &usize| n.to_string().len() + bare == *n).unwrap();
+            writeln!(text, "{length} {key}={value}").unwrap();
         }
-        entry("x", b'x', text.as_bytes())
+        entry("x", b'x', &text)
     }
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -382,7 +382,7 @@ mod tests {
         let mut unsummed = text.clone();
         unsummed[0] ^= 1;
         let mut odd = header("a", b'0', 0);
-        odd[124..136].copy_from_slice(b"\000000001000");
+        odd[124..136].copy_from_slice(b"\x0000000001000");
         let mut resummed = tar::Header::new_old();
         resummed.as_mut_bytes().copy_from_slice(&odd);
         resummed.set_cksum();

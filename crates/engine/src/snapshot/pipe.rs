@@ -114,7 +114,7 @@ mod tests {
         let (out, mut pieces) = stream();
         let written = tokio::task::spawn_blocking(move || {
             let mut tar = tar::Builder::new(out);
-            tar.get_mut().write_all(&[1; GATHERED])?;
+            tar.get_mut().write_all(&vec![1; GATHERED])?;
             tar.get_mut().write_all(b"gathered")?;
             tar.get_mut().fail("why");
             tar.into_inner().map(drop)
