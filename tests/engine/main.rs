@@ -21,6 +21,7 @@ mod puppet;
 mod reaping;
 mod resources;
 mod shell;
+mod snapshot_crash;
 mod snapshot_files;
 mod snapshot_forgeries;
 mod snapshots;

@@ -97,6 +97,31 @@ fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
     Ok(out.finish()?)
 }
 
+/// Puts another layer in the place of the first one, and makes the image name it.
+fn another_layer(entries: &mut Entries, bytes: Vec<u8>, unpacked: &[u8]) -> Result<()> {
+    use sha2::Digest as _;
+    let list: Value = serde_json::from_slice(&part(entries, |name| name == "image/manifest.json")?.1)?;
+    let name = format!("image/{}", list[0]["Layers"][0].as_str().context("a layer")?);
+    part(entries, |found| found == name)?.1 = bytes;
+    let digest = format!("sha256:{:x}", HexOf(&sha2::Sha256::digest(unpacked)));
+    let config = config_name(entries)?;
+    change_json(part(entries, |name| name == config)?, |c| {
+        c["rootfs"]["diff_ids"][0] = digest.as_str().into();
+    })?;
+    sum_up(entries)
+}
+
+/// A file of 3 GiB that is nothing but a hole.
+fn holes() -> Vec<u8> {
+    let mut hole = header("hole", 0);
+    hole.set_entry_type(tar::EntryType::GNUSparse);
+    if let Some(gnu) = hole.as_gnu_mut() {
+        gnu.set_real_size(3 << 30);
+    }
+    hole.set_cksum();
+    [hole.as_bytes().as_slice(), &[0; 1024]].concat()
+}
+
 /// Files that are none of ours, or were changed on the way.
 pub(crate) fn broken(path: &Path) -> Result<Bad> {
     let whole = fs::read(path)?;
@@ -198,6 +223,16 @@ pub(crate) fn made_up(path: &Path) -> Result<Bad> {
                 part(e, layer)?.1[700] ^= 1;
                 sum_up(e)
             })?,
+        ),
+        ("a layer with holes", with(&|e| another_layer(e, holes(), &holes()))?),
+        ("a compressed layer with holes", with(&|e| another_layer(e, gzip(&holes())?, &holes()))?),
+        (
+            "a compressed layer the image does not name",
+            with(&|e| another_layer(e, gzip(&[0; 1024])?, b"other"))?,
+        ),
+        (
+            "a layer nobody here can open",
+            with(&|e| another_layer(e, [&[0x28, 0xb5, 0x2f, 0xfd], &[0; 600][..]].concat(), &[]))?,
         ),
         (
             "another system",

@@ -83,7 +83,7 @@ impl House {
     }
 }
 
-fn site(house: &House) -> Result<std::path::PathBuf> {
+pub(crate) fn site(house: &House) -> Result<std::path::PathBuf> {
     // Answers with what a file says, which a test changes.
     let answer = "require('http').createServer((q, r) => r.end(require('fs').readFileSync('word.txt'))).listen(3000, '127.0.0.1')";
     house.zip("shop", &[("server.js", answer), ("word.txt", "first")])
@@ -350,74 +350,6 @@ async fn a_lost_database_loses_no_snapshot_and_look_alikes_stay_what_they_are() 
     house.close_with_snapshots().await
 }
 
-/// Changes what the database of a closed house says of a snapshot.
-fn rewrite(data: &std::path::Path, from: &str, to: &str) -> Result<()> {
-    let database = rusqlite::Connection::open(data.join("slipway.db"))?;
-    let changed = database
-        .execute("UPDATE snapshot SET record = replace(record, ?1, ?2)", rusqlite::params![from, to])?;
-    ensure!(changed == 1, "{changed} rows");
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_crash_at_any_step_is_put_right() -> Result<()> {
-    let house = House::open().await?;
-    let made = house.ready(&site(&house)?).await?;
-    let snapshot = house.snapshot(&made.id).await?;
-    let reference = format!("slipway-snapshot/{}:{}", containers::instance(house.data.path())?, snapshot.id);
-    let state = |house: &House| {
-        let engine = house.engine.clone();
-        let id = snapshot.id.clone();
-        async move { engine.snapshot_status(SnapshotRef { id }).await.map(|s| s.state) }
-    };
-    // Killed between the image and its row: the row says it is about to come, and it is there.
-    let data = house.leave().await;
-    rewrite(data.path(), "\"stand\":\"ready\"", "\"stand\":\"making\"")?;
-    let house = House::reopen(data).await?;
-    wait_until("it to be ready", LONG, || async {
-        Ok((state(&house).await? == SnapshotState::Ready).then_some(()))
-    })
-    .await?;
-    // Something else takes the tag away, and puts it back.
-    docker(&["tag", &reference, "slipway-test-kept:1"]).await?;
-    docker(&["rmi", &reference]).await?;
-    let house = House::reopen(house.leave().await).await?;
-    wait_until("its loss to be seen", LONG, || async {
-        Ok((state(&house).await? == SnapshotState::Gone).then_some(()))
-    })
-    .await?;
-    let problem = house.engine.snapshot_start(start(&snapshot.id)).await.expect_err("gone");
-    assert!(problem.hint.is_some(), "{problem}");
-    docker(&["tag", "slipway-test-kept:1", &reference]).await?;
-    docker(&["rmi", "slipway-test-kept:1"]).await?;
-    let house = House::reopen(house.leave().await).await?;
-    wait_until("it to be found again", LONG, || async {
-        Ok((state(&house).await? == SnapshotState::Ready).then_some(()))
-    })
-    .await?;
-    // Killed while it was deleted.
-    let data = house.leave().await;
-    rewrite(data.path(), "\"stand\":\"ready\"", "\"stand\":\"removing\"")?;
-    let house = House::reopen(data).await?;
-    wait_until("it to be deleted", LONG, || async {
-        Ok(house.engine.snapshot_list(Nothing {}).await?.is_empty().then_some(()))
-    })
-    .await?;
-    assert!(house.images().await?.is_empty());
-    // Killed before there was an image.
-    let snapshot = house.snapshot(&made.id).await?;
-    let data = house.leave().await;
-    rewrite(data.path(), "\"stand\":\"ready\"", "\"stand\":\"making\"")?;
-    let reference = format!("slipway-snapshot/{}:{}", containers::instance(data.path())?, snapshot.id);
-    docker(&["rmi", &reference]).await?;
-    let house = House::reopen(data).await?;
-    wait_until("what never came to be to be forgotten", LONG, || async {
-        Ok(house.engine.snapshot_list(Nothing {}).await?.is_empty().then_some(()))
-    })
-    .await?;
-    house.close_with_snapshots().await
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_persons_environment_is_in_no_label() -> Result<()> {
     let house = House::open().await?;
@@ -456,26 +388,5 @@ async fn files_in_a_volume_are_not_left_out_unsaid() -> Result<()> {
     assert!(house.engine.snapshot_list(Nothing {}).await?.is_empty());
     house.gone(&made.id).await?;
     docker(&["rmi", &tag]).await?;
-    house.close_with_snapshots().await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_a_crash_left_without_its_tag_is_removed() -> Result<()> {
-    let house = House::open().await?;
-    let instance = containers::instance(house.data.path())?;
-    let container = docker(&["create", "node:24-alpine", "true"]).await?;
-    let mut commit = vec!["commit".to_owned()];
-    for label in
-        [&format!("slipway.instance={instance}"), "slipway.role=snapshot", "slipway.snapshot=cut-short"]
-    {
-        commit.extend(["--change".to_owned(), format!("LABEL {label}")]);
-    }
-    commit.push(container.trim().to_owned());
-    docker(&commit.iter().map(String::as_str).collect::<Vec<_>>()).await?;
-    docker(&["rm", container.trim()]).await?;
-    assert_eq!(house.images().await?.len(), 1);
-    let house = House::reopen(house.leave().await).await?;
-    wait_until("it to be removed", LONG, || async { Ok(house.images().await?.is_empty().then_some(())) })
-        .await?;
     house.close_with_snapshots().await
 }

@@ -45,6 +45,7 @@ impl Engine {
         let instance = store::instance_id(&config.data_dir)?;
         let temporary = config.data_dir.join("tmp");
         prepare_temporary(&temporary)?;
+        crate::snapshot::clean(&config.data_dir);
         let (store, damaged) = Store::open(&config.data_dir)?;
         let (settings, settings_problem) = SettingsFile::open(config.settings_file.clone());
         let settings = Arc::new(settings);

@@ -17,7 +17,7 @@ pub(crate) use exec::Duplex;
 pub(crate) use limits::Changed;
 pub(crate) use locate::locate;
 pub(crate) use prepared::{Agents, Prepared};
-pub(crate) use snapshot::SnapshotMark;
+pub(crate) use snapshot::{PATIENCE as SNAPSHOT_PATIENCE, SnapshotMark};
 
 use bollard::errors::Error;
 use slipway_wire::{Code, Problem};

@@ -27,7 +27,7 @@ pub(crate) const ROLE_SNAPSHOT: &str = "snapshot";
 const SNAPSHOT: &str = "slipway.snapshot";
 const SEED: &str = "slipway.snapshot.seed";
 /// Committing and loading answer only when they are done, and gigabytes take their time.
-const PATIENCE: Duration = Duration::from_hours(2);
+pub(crate) const PATIENCE: Duration = Duration::from_hours(2);
 
 /// What an image must carry to be a certain snapshot of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,9 +121,12 @@ impl Docker {
         }))
     }
 
-    /// Every snapshot of an instance, by its labels and its tag; and images with our labels that a crash left without
-    /// the tag.
-    pub(crate) async fn snapshots(&self, instance: &str) -> Result<(Vec<SnapshotId>, Vec<String>), Problem> {
+    /// Every snapshot of an instance, by its labels and its tag; and images with our labels and no tag, which may be
+    /// ours or somebody's who built upon one: labels are inherited.
+    pub(crate) async fn snapshots(
+        &self,
+        instance: &str,
+    ) -> Result<(Vec<SnapshotId>, Vec<(SnapshotId, String)>), Problem> {
         let labels = vec![format!("{INSTANCE}={instance}"), format!("{ROLE}={ROLE_SNAPSHOT}")];
         let options = ListImagesOptions {
             filters: Some(HashMap::from([("label".to_owned(), labels)])),
@@ -135,7 +138,7 @@ impl Docker {
         for image in listed {
             match kind_of(&image, instance) {
                 Kind::Tagged(id) => tagged.push(id),
-                Kind::Untagged => untagged.push(image.id),
+                Kind::Untagged(id) => untagged.push((id, image.id)),
                 Kind::Foreign => {}
             }
         }
@@ -246,8 +249,8 @@ fn carries(labels: &HashMap<String, String>, mark: &SnapshotMark<'_>) -> bool {
 enum Kind {
     /// A snapshot of ours, by all labels and the tag.
     Tagged(SnapshotId),
-    /// Ours by all labels, and without any tag.
-    Untagged,
+    /// All labels, and no tag.
+    Untagged(SnapshotId),
     Foreign,
 }
 
@@ -262,7 +265,7 @@ fn kind_of(image: &ImageSummary, instance: &str) -> Kind {
     }
     let mut tags = image.repo_tags.iter().filter(|tag| *tag != "<none>:<none>").peekable();
     if tags.peek().is_none() {
-        return Kind::Untagged;
+        return Kind::Untagged(id);
     }
     if tags.any(|tag| *tag == reference) { Kind::Tagged(id) } else { Kind::Foreign }
 }
@@ -283,8 +286,8 @@ mod tests {
         let tag = "slipway-snapshot/inst:shop-a1b2";
         let ours = mark.labels("{}");
         assert_eq!(kind_of(&image(ours.clone(), &["x:y", tag]), "inst"), Kind::Tagged(id.clone()));
-        assert_eq!(kind_of(&image(ours.clone(), &[]), "inst"), Kind::Untagged);
-        assert_eq!(kind_of(&image(ours.clone(), &["<none>:<none>"]), "inst"), Kind::Untagged);
+        assert_eq!(kind_of(&image(ours.clone(), &[]), "inst"), Kind::Untagged(id.clone()));
+        assert_eq!(kind_of(&image(ours.clone(), &["<none>:<none>"]), "inst"), Kind::Untagged(id.clone()));
         assert_eq!(kind_of(&image(ours.clone(), &["slipway-snapshot/inst:other"]), "inst"), Kind::Foreign);
         assert_eq!(kind_of(&image(ours.clone(), &[tag]), "else"), Kind::Foreign);
         for name in [INSTANCE, ROLE, SNAPSHOT] {

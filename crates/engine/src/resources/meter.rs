@@ -253,6 +253,11 @@ impl Meter {
         self.state().usage.ok_or_else(silent)
     }
 
+    /// What the workspace had written when it was last measured.
+    pub(crate) fn disk_bytes(&self) -> Option<u64> {
+        self.state().disk.bytes()
+    }
+
     /// What is known, with the readings of the last `span`; and the minute under way. `live`: it runs, so that what was
     /// read last is the present.
     pub(super) fn stats(

@@ -2,7 +2,7 @@
 
 use slipway_wire::{Code, EventBody, Problem, SnapshotId, SnapshotProgress};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -24,8 +24,8 @@ struct Work {
 #[derive(Default)]
 pub(crate) struct Snapshots {
     works: Mutex<BTreeMap<SnapshotId, Work>>,
-    /// Rows without an image at the last look.
-    missing: Mutex<BTreeSet<SnapshotId>>,
+    /// Rows without an image, and since when they were seen so.
+    missing: Mutex<BTreeMap<SnapshotId, u64>>,
     /// Held between looking whether something may be started from a snapshot, or deleted, and beginning with it.
     gate: Mutex<()>,
 }
@@ -43,17 +43,13 @@ impl Snapshots {
         lock(&self.works).contains_key(id)
     }
 
-    pub(super) fn idle(&self) -> bool {
-        lock(&self.works).is_empty()
-    }
-
     pub(super) fn gate(&self) -> MutexGuard<'_, ()> {
         lock(&self.gate)
     }
 
-    /// Notes that a row has no image. True: so it was at the last look.
-    pub(super) fn missing_again(&self, id: &SnapshotId) -> bool {
-        !lock(&self.missing).insert(id.clone())
+    /// Notes that a row has no image. Since when.
+    pub(super) fn missing_since(&self, id: &SnapshotId, now_ms: u64) -> u64 {
+        *lock(&self.missing).entry(id.clone()).or_insert(now_ms)
     }
 
     pub(super) fn found(&self, id: &SnapshotId) {

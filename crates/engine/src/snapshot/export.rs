@@ -5,6 +5,7 @@ use futures_util::StreamExt;
 use slipway_wire::{Code, Problem, SnapshotExport, SnapshotFile, SnapshotProgress, SnapshotWork};
 use std::{
     collections::HashMap,
+    fs::File,
     io::{self, BufWriter, Read, Write},
     path::{Component, Path, PathBuf},
     sync::Arc,
@@ -12,9 +13,14 @@ use std::{
 
 use super::{
     Busy, cancelled,
-    file::{Digesting, IMAGE, MANIFEST, MOST_TEXT, Manifest, PARTS, Parts, SUMS, Sums, append, is_part},
+    file::{
+        Digesting, IMAGE, MANIFEST, MOST_BYTES, MOST_PARTS, MOST_TEXT, Manifest, PARTS, Parts, SUMS, Sums,
+        append, is_part,
+    },
+    layer::{is_foreign, too_large},
     mark,
     pipe::{FedReader, feed},
+    unfinished::{Note, PREFIX},
     usable,
 };
 use crate::shared::Shared;
@@ -25,6 +31,10 @@ pub(crate) async fn export(shared: &Arc<Shared>, request: SnapshotExport) -> Res
     let docker = shared.docker.current()?;
     let record = usable(shared, &request.id)?;
     let target = target(&request)?;
+    // None that large is imported.
+    if record.bytes > MOST_BYTES {
+        return Err(too_large());
+    }
     let progress = SnapshotProgress {
         work: SnapshotWork::Export,
         done: 0,
@@ -38,9 +48,10 @@ pub(crate) async fn export(shared: &Arc<Shared>, request: SnapshotExport) -> Res
     let manifest = serde_json::to_vec_pretty(&Manifest::of(record.seed))
         .map_err(|e| Problem::new(Code::Internal, format!("The snapshot could not be described: {e}.")))?;
     let (feed, reader) = feed();
-    let overwrite = request.overwrite;
+    let (data, overwrite) = (shared.config.data_dir.clone(), request.overwrite);
     // Dropped with this future, the feed breaks off, and the thread removes what it has written.
-    let written = tokio::task::spawn_blocking(move || write_file(&target, overwrite, &manifest, reader));
+    let written =
+        tokio::task::spawn_blocking(move || write_file(&data, &target, overwrite, &manifest, reader));
     let mut saved = std::pin::pin!(docker.save(&image.base.id));
     let mut done = 0;
     let fed = async {
@@ -99,6 +110,7 @@ fn target(request: &SnapshotExport) -> Result<PathBuf, Problem> {
 }
 
 fn write_file(
+    data: &Path,
     target: &Path,
     overwrite: bool,
     manifest: &[u8],
@@ -113,7 +125,17 @@ fn write_file(
             .detail(e.to_string())
     };
     let folder = target.parent().unwrap_or(Path::new("/"));
-    let file = tempfile::Builder::new().prefix(".slipway-export-").tempfile_in(folder).map_err(trouble)?;
+    // Dropped after the file.
+    let mut _note = None;
+    let create = |path: &Path| {
+        let mut options = File::options();
+        options.read(true).write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        _note = Some(Note::write(data, path)?);
+        options.open(path)
+    };
+    let file = tempfile::Builder::new().prefix(PREFIX).make_in(folder, create).map_err(trouble)?;
     let mut out = BufWriter::with_capacity(256 * 1024, file);
     write(manifest, image, &mut out).map_err(|failed| match failed {
         Failed::Io(e) => trouble(e),
@@ -149,6 +171,7 @@ fn write(manifest: &[u8], image: impl Read, out: impl Write) -> Result<(), Faile
     // A layer that is in the image twice is saved once, and a link.
     let mut links = HashMap::new();
     let mut parts = None;
+    let mut total = manifest.len() as u64;
     let mut saved = tar::Archive::new(image);
     for entry in saved.entries()? {
         let mut entry = entry?;
@@ -168,8 +191,23 @@ fn write(manifest: &[u8], image: impl Read, out: impl Write) -> Result<(), Faile
                 return Err(Failed::Problem(Problem::new(Code::Internal, text)));
             }
             let size = entry.size();
+            total = total.saturating_add(size);
+            if total > MOST_BYTES {
+                return Err(Failed::Problem(too_large()));
+            }
+            if sums.len() >= MOST_PARTS {
+                let text = format!("The snapshot's image has more than {MOST_PARTS} parts.");
+                return Err(Failed::Problem(Problem::new(Code::Refused, text).hint(
+                    "None such can be imported again: deploy the project anew, and take the snapshot of that.",
+                )));
+            }
             let mut counted = Digesting::new(entry);
-            append(&mut tar, &name, size, &mut counted)?;
+            let mut start = Vec::new();
+            (&mut counted).take(8).read_to_end(&mut start)?;
+            if is_foreign(&start) {
+                return Err(Failed::Problem(unreadable()));
+            }
+            append(&mut tar, &name, size, start.as_slice().chain(&mut counted))?;
             sums.insert(name, counted.sum());
         }
     }
@@ -192,6 +230,14 @@ fn write(manifest: &[u8], image: impl Read, out: impl Write) -> Result<(), Faile
     append(&mut tar, SUMS, text.len() as u64, text.as_slice())?;
     tar.into_inner()?.finish()?.flush()?;
     Ok(())
+}
+
+fn unreadable() -> Problem {
+    let text =
+        "A layer of the snapshot's image is compressed in a way Slipway does not read (zstd, xz or bzip2).";
+    Problem::new(Code::Refused, text).hint(
+        "Deploy the project with an image whose layers are gzip-compressed, and take the snapshot of that.",
+    )
 }
 
 /// Not what only older or other readers of such archives need.
@@ -268,13 +314,32 @@ mod tests {
     }
 
     #[test]
+    fn what_could_not_be_imported_again_is_not_exported() {
+        let mut header = tar::Header::new_gnu();
+        header.set_path("a/layer.tar").unwrap();
+        header.set_size(MOST_BYTES + 1);
+        header.set_cksum();
+        let names: Vec<String> = (0..=MOST_PARTS).map(|number| format!("part{number}")).collect();
+        let many: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "x")).collect();
+        for image in [header.as_bytes().to_vec(), saved(&many, None)] {
+            let Err(Failed::Problem(problem)) = write(b"{}", image.as_slice(), io::sink()) else {
+                panic!("it was written")
+            };
+            assert_eq!(problem.code, Code::Refused);
+            assert!(problem.hint.is_some());
+        }
+    }
+
+    #[test]
     fn an_image_that_is_not_whole_is_no_file() {
         let without_layer =
             saved(&[("a/layer.tar", "layer"), ("c.json", "{}"), ("manifest.json", LIST)], None);
         let without_list = saved(&[("a/layer.tar", "layer")], None);
         let mut cut = saved(&[("a/layer.tar", &"x".repeat(5000))], None);
         cut.truncate(2000);
-        for image in [without_layer, without_list, cut] {
+        let mut zstd = saved(&[("a/layer.tar", "zstd"), ("c.json", "{}"), ("manifest.json", LIST)], None);
+        zstd[512..516].copy_from_slice(&[0x28, 0xb5, 0x2f, 0xfd]);
+        for image in [without_layer, without_list, cut, zstd] {
             assert!(write(b"{}", image.as_slice(), io::sink()).is_err());
         }
     }

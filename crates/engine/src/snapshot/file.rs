@@ -226,6 +226,16 @@ pub(super) fn damaged(why: &str) -> Problem {
         .hint("Copy the file again, or export the snapshot again where it was made.")
 }
 
+/// What went wrong with reading, in our words: what we said ourselves, or that the file is cut or garbled.
+pub(super) fn unread(error: &io::Error) -> Problem {
+    if let Some(said) = error.get_ref().and_then(|inner| inner.downcast_ref::<Problem>()) {
+        return said.clone();
+    }
+    let why =
+        if error.kind() == io::ErrorKind::UnexpectedEof { "it is cut short" } else { "it cannot be read" };
+    damaged(why).detail(error.to_string())
+}
+
 /// Counts and digests what passes, on its way in or out.
 pub(super) struct Digesting<T> {
     inner: T,

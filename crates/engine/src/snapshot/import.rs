@@ -17,9 +17,11 @@ use super::{
     Busy, SnapshotRecord, Stand, cancelled,
     file::{
         Config, Digesting, MANIFEST, MOST_BYTES, MOST_KEPT, MOST_PARTS, MOST_TEXT, Manifest, PARTS, Parts,
-        SUMS, Sum, Sums, append, damaged, is_part, not_ours,
+        SUMS, Sum, Sums, append, damaged, is_part, not_ours, unread,
     },
-    finish, free_id, free_name, mark,
+    finish, free_id, free_name,
+    layer::{self, Budget, Layer, too_large},
+    mark,
     pipe::{StreamWriter, stream},
     seed, undo,
 };
@@ -98,17 +100,22 @@ impl Job {
     async fn give(&self, file: File, record: &SnapshotRecord) -> Result<(), Problem> {
         let size = file.metadata().map_or(0, |meta| meta.len());
         let tell = self.teller(SnapshotWork::Check, size);
-        let (file, checked) = blocking(move || check(file, tell)).await?;
+        let (file, checked) = {
+            let budget = Budget::new(MOST_BYTES, self.busy.cancel.clone());
+            blocking(move || check(file, budget, tell)).await?
+        };
         // Said now rather than by an image that no agent of ours can be put into.
         self.shared.agents.mark(&checked.config.architecture, false)?;
         if !self.force {
             let doing = "slipway snapshot import";
-            resources::room_to_keep(&self.shared, &self.docker, checked.layer_bytes(), doing).await?;
+            // Docker keeps all it is given until it has unpacked it.
+            let room = checked.disk.saturating_mul(2);
+            resources::room_to_keep(&self.shared, &self.docker, room, doing).await?;
         }
         let mark = mark(&self.shared, &record.id);
         let config = checked.config.ours(&mark.labels(&record.seed.to_text()?), &record.seed.root);
         let reference = mark.reference();
-        let tell = self.teller(SnapshotWork::Import, checked.layer_bytes());
+        let tell = self.teller(SnapshotWork::Import, checked.given_bytes());
         let (out, pieces) = stream();
         let fed = tokio::task::spawn_blocking(move || feed(file, &checked, &config, &reference, out, tell));
         let loaded = self.docker.load(ReceiverStream::new(pieces)).await;
@@ -180,10 +187,13 @@ pub(super) struct Checked {
     /// Layers in the image's order, by name in the archive.
     layers: Vec<String>,
     sums: Sums,
+    /// What the layers take unpacked: one that is there twice is unpacked twice.
+    disk: u64,
 }
 
 impl Checked {
-    fn layer_bytes(&self) -> u64 {
+    /// What Docker is given.
+    fn given_bytes(&self) -> u64 {
         let unique: BTreeSet<&String> = self.layers.iter().collect();
         unique.into_iter().filter_map(|name| self.sums.get(name)).map(|sum| sum.bytes).sum()
     }
@@ -205,21 +215,15 @@ impl<F: FnMut(u64) -> io::Result<()>> Read for Counted<'_, F> {
     }
 }
 
-/// What went wrong with reading, in our words: what we said ourselves, or that the file is cut or garbled.
-fn unread(error: &io::Error) -> Problem {
-    if let Some(said) = error.get_ref().and_then(|inner| inner.downcast_ref::<Problem>()) {
-        return said.clone();
-    }
-    let why =
-        if error.kind() == io::ErrorKind::UnexpectedEof { "it is cut short" } else { "it cannot be read" };
-    damaged(why).detail(error.to_string())
-}
-
 /// Reads all of it and checks every size, name and digest. Nothing is kept but descriptions.
-fn check(file: File, tell: impl FnMut(u64) -> io::Result<()>) -> Result<(File, Checked), Problem> {
+fn check(
+    file: File,
+    mut budget: Budget,
+    tell: impl FnMut(u64) -> io::Result<()>,
+) -> Result<(File, Checked), Problem> {
     let counted = Counted { file: BufReader::with_capacity(256 * 1024, &file), done: 0, tell };
     let mut tar = tar::Archive::new(GzDecoder::new(BufReader::with_capacity(64 * 1024, counted)));
-    let (mut seen, mut starts) = (Sums::new(), BTreeMap::new());
+    let (mut seen, mut looked) = (Sums::new(), Looked::new());
     let mut texts = BTreeMap::new();
     let (mut total, mut list, mut sums) = (0_u64, None, None);
     for entry in tar.entries().map_err(|e| unread(&e))?.raw(true) {
@@ -229,8 +233,7 @@ fn check(file: File, tell: impl FnMut(u64) -> io::Result<()>) -> Result<(File, C
         }
         total = total.saturating_add(entry.size());
         if total > MOST_BYTES {
-            return Err(Problem::new(Code::Refused, "The snapshot in the file is larger than 64 GiB.")
-                .hint("No snapshot of Slipway's is: the file is not what it says."));
+            return Err(too_large());
         }
         if !entry.header().entry_type().is_file() {
             return Err(damaged("it holds something other than files"));
@@ -252,11 +255,11 @@ fn check(file: File, tell: impl FnMut(u64) -> io::Result<()>) -> Result<(File, C
                 if !is_part(&name) || name == PARTS || seen.contains_key(&name) || seen.len() >= MOST_PARTS {
                     return Err(damaged("it holds what does not belong into it"));
                 }
-                let (sum, start, text) =
-                    read_part(&mut entry, texts.len() < MOST_KEPT).map_err(|e| unread(&e))?;
-                texts.extend(text.map(|text| (name.clone(), text)));
-                starts.insert(name.clone(), start);
-                seen.insert(name, sum);
+                let keep = texts.len() < MOST_KEPT;
+                let part = read_part(&mut entry, keep, &mut budget).map_err(|e| unread(&e))?;
+                texts.extend(part.text.map(|text| (name.clone(), text)));
+                looked.insert(name.clone(), part.layer);
+                seen.insert(name, part.sum);
             }
         }
     }
@@ -273,46 +276,58 @@ fn check(file: File, tell: impl FnMut(u64) -> io::Result<()>) -> Result<(File, C
     if sums != seen {
         return Err(damaged("a part is not what was written"));
     }
-    let checked = put_together(&list, sums, &starts, &texts)?;
+    let checked = put_together(&list, sums, &looked, &texts)?;
     Ok((file, checked))
 }
 
-/// A part's sum, its first bytes, and all of it when it is short and `keep` is said.
-fn read_part(entry: &mut impl Read, keep: bool) -> io::Result<(Sum, [u8; 4], Option<Vec<u8>>)> {
+/// Every part, as a layer: which of them are is said last.
+type Looked = BTreeMap<String, Result<Layer, Problem>>;
+
+struct Part {
+    sum: Sum,
+    layer: Result<Layer, Problem>,
+    /// All of it when it is short and was to be kept.
+    text: Option<Vec<u8>>,
+}
+
+fn read_part(entry: &mut impl Read, keep: bool, budget: &mut Budget) -> io::Result<Part> {
     let mut digesting = Digesting::new(entry);
     let mut text = Vec::new();
     (&mut digesting).take(MOST_TEXT).read_to_end(&mut text)?;
-    let mut start = [0; 4];
-    for (to, from) in start.iter_mut().zip(&text) {
-        *to = *from;
-    }
-    let more = io::copy(&mut digesting, &mut io::sink())?;
-    Ok((digesting.sum(), start, Some(text).filter(|text| keep && more == 0 && text.first() == Some(&b'{'))))
+    let layer = layer::look(text.as_slice().chain(&mut digesting), &text, budget)?;
+    io::copy(&mut digesting, &mut io::sink())?;
+    let sum = digesting.sum();
+    let whole = sum.bytes == text.len() as u64;
+    Ok(Part { sum, layer, text: Some(text).filter(|text| keep && whole && text.first() == Some(&b'{')) })
 }
 
 fn put_together(
     list: &Parts,
     sums: Sums,
-    starts: &BTreeMap<String, [u8; 4]>,
+    looked: &Looked,
     texts: &BTreeMap<String, Vec<u8>>,
 ) -> Result<Checked, Problem> {
-    const GZIP: [u8; 2] = [0x1f, 0x8b];
-    const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
     let full = |name: &String| format!("image/{name}");
     let text =
         texts.get(&full(&list.config)).ok_or_else(|| damaged("its image's configuration is missing"))?;
     let config = Config::read(text, list.layers.len())?;
     let layers: Vec<String> = list.layers.iter().map(full).collect();
+    let mut disk = 0_u64;
     for (name, digest) in layers.iter().zip(config.digests()) {
-        let sum = sums.get(name).ok_or_else(|| damaged("a layer is missing"))?;
-        let start = starts.get(name).copied().unwrap_or_default();
+        let (Some(sum), Some(layer)) = (sums.get(name), looked.get(name)) else {
+            return Err(damaged("a layer is missing"));
+        };
+        let layer = layer.as_ref().map_err(Problem::clone)?;
         // Docker digests a compressed layer when it has unpacked it.
-        let compressed = start.starts_with(&GZIP) || start == ZSTD;
-        if !compressed && sum.sha256 != digest {
+        if layer.sha256.as_ref().unwrap_or(&sum.sha256) != digest {
             return Err(damaged("a layer is not the one its image names"));
         }
+        disk = disk.saturating_add(layer.disk);
     }
-    Ok(Checked { config, layers, sums })
+    if disk > MOST_BYTES {
+        return Err(too_large());
+    }
+    Ok(Checked { config, layers, sums, disk })
 }
 
 enum Fed {
@@ -338,14 +353,8 @@ fn feed(
         Err(error) => unread(&error),
     };
     // Docker must not take for whole what is not: neither is the archive ended.
-    abandon(tar, &failed);
+    tar.get_mut().fail(&failed.message);
     Err(Fed::Ours(failed))
-}
-
-fn abandon(tar: tar::Builder<StreamWriter>, failed: &Problem) {
-    if let Ok(out) = tar.into_inner() {
-        out.fail(&failed.message);
-    }
 }
 
 fn write_image(
@@ -368,12 +377,17 @@ fn write_image(
         let entry = entry?;
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let (Some(ours), Some(sum)) = (names.get(name.as_str()), checked.sums.get(&name)) else { continue };
+        let changed = || io::Error::other(damaged("it changed while it was read"));
+        // What is longer than its header says would be read as headers.
+        if entry.size() != sum.bytes {
+            return Err(changed());
+        }
         let before = done;
         let mut telling = Telling { inner: Digesting::new(entry), tell: |bytes| tell(before + bytes) };
         append(tar, ours, sum.bytes, &mut telling)?;
         done += sum.bytes;
         if telling.inner.sum() != *sum {
-            return Err(io::Error::other(damaged("it changed while it was read")));
+            return Err(changed());
         }
     }
     append(tar, "config.json", config.len() as u64, config.as_bytes())?;
@@ -393,5 +407,51 @@ impl<T: Read, F: FnMut(u64) -> io::Result<()>> Read for Telling<T, F> {
         let count = self.inner.read(buffer)?;
         (self.tell)(self.inner.bytes)?;
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(layers: &[&str]) -> Vec<u8> {
+        let ids: Vec<String> = layers.iter().map(|digest| format!("sha256:{digest}")).collect();
+        serde_json::json!({ "architecture": "amd64", "os": "linux", "rootfs": { "diff_ids": ids } })
+            .to_string()
+            .into_bytes()
+    }
+
+    fn checked(bytes: u64, disk: u64, times: usize) -> Result<Checked, Problem> {
+        let digest = "0a".repeat(32);
+        let list =
+            Parts { config: "c".to_owned(), tags: None, layers: vec!["a/layer.tar".to_owned(); times] };
+        put_together(
+            &list,
+            [("image/a/layer.tar".to_owned(), Sum { bytes, sha256: digest.clone() })].into(),
+            &[("image/a/layer.tar".to_owned(), Ok(Layer { disk, sha256: None }))].into(),
+            &[("image/c".to_owned(), config(&vec![digest.as_str(); times]))].into(),
+        )
+    }
+
+    #[test]
+    fn a_layer_that_is_there_often_is_unpacked_as_often() {
+        let twice = checked(10, 4096, 2).unwrap();
+        assert_eq!((twice.given_bytes(), twice.disk), (10, 8192));
+        assert_eq!(checked(10, MOST_BYTES / 2 + 1, 2).err(), Some(too_large()));
+    }
+
+    #[test]
+    fn a_part_that_grew_since_it_was_checked_writes_nothing() {
+        let mut file = tempfile::tempfile().unwrap();
+        let packed = flate2::write::GzEncoder::new(&mut file, flate2::Compression::fast());
+        let mut tar = tar::Builder::new(packed);
+        append(&mut tar, "image/a/layer.tar", 2048, [7; 2048].as_slice()).unwrap();
+        tar.into_inner().unwrap().finish().unwrap();
+        let (out, mut pieces) = stream();
+        let fed = feed(file, &checked(512, 4096, 1).unwrap(), "{}", "x:y", out, |_| Ok(()));
+        let Err(Fed::Ours(problem)) = fed else { panic!("it was written") };
+        assert_eq!(problem.code, Code::Refused);
+        assert!(pieces.blocking_recv().unwrap().is_err(), "not a byte of it, nor an end");
+        assert!(pieces.blocking_recv().is_none());
     }
 }

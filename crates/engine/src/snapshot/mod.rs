@@ -5,11 +5,13 @@ mod busy;
 mod export;
 mod file;
 mod import;
+mod layer;
 mod pipe;
 mod reconcile;
 mod seed;
 mod start;
 mod take;
+mod unfinished;
 
 pub(crate) use busy::{Busy, Snapshots};
 pub(crate) use export::export;
@@ -18,6 +20,7 @@ pub(crate) use reconcile::reconcile;
 pub(crate) use seed::Seed;
 pub(crate) use start::{begin, image};
 pub(crate) use take::{Order, create, no_container, take};
+pub(crate) use unfinished::clean;
 
 use busy::publish;
 use serde::{Deserialize, Serialize};
@@ -145,7 +148,8 @@ pub(crate) fn status(shared: &Shared, id: &SnapshotId) -> Result<Snapshot, Probl
 }
 
 /// Another name or note. The label of the image keeps the first ones: labels cannot be changed.
-pub(crate) fn edit(shared: &Shared, request: &SnapshotEdit) -> Result<Snapshot, Problem> {
+pub(crate) fn edit(shared: &Arc<Shared>, request: &SnapshotEdit) -> Result<Snapshot, Problem> {
+    let busy = begin_with(shared, &request.id)?;
     let mut record = shared.store.snapshot(&request.id)?.ok_or_else(|| unknown(&request.id))?;
     if let Some(name) = &request.name {
         record.seed.name = seed::check_name(name)?;
@@ -156,13 +160,22 @@ pub(crate) fn edit(shared: &Shared, request: &SnapshotEdit) -> Result<Snapshot, 
     if !shared.store.snapshot_save(&record)? {
         return Err(taken(&record.seed.name));
     }
-    publish(shared, &request.id);
+    drop(busy);
     status(shared, &request.id)
+}
+
+/// Keeps everybody else from a snapshot that is there, before its row is read to be changed.
+fn begin_with(shared: &Arc<Shared>, id: &SnapshotId) -> Result<Busy, Problem> {
+    if !shared.store.snapshot_known(id)? {
+        return Err(unknown(id));
+    }
+    Busy::begin(shared, id, None)
 }
 
 /// Deletes a snapshot that nothing uses.
 pub(crate) async fn remove(shared: &Arc<Shared>, id: &SnapshotId) -> Result<(), Problem> {
     shared.docker.first_look().await;
+    let _busy = begin_with(shared, id)?;
     let mut record = shared.store.snapshot(id)?.ok_or_else(|| unknown(id))?;
     let before = record.stand;
     let docker = match (before, shared.docker.current()) {
@@ -170,7 +183,6 @@ pub(crate) async fn remove(shared: &Arc<Shared>, id: &SnapshotId) -> Result<(), 
         (Stand::Gone, docker) => docker.ok(),
         (_, docker) => Some(docker?),
     };
-    let _busy = Busy::begin(shared, id, None)?;
     {
         let _no_start = shared.snapshots.gate();
         let users = users(shared, id);

@@ -63,16 +63,19 @@ impl Read for FedReader {
 pub(super) struct StreamWriter {
     sender: mpsc::Sender<io::Result<Bytes>>,
     gathered: Vec<u8>,
+    failed: bool,
 }
 
 pub(super) fn stream() -> (StreamWriter, mpsc::Receiver<io::Result<Bytes>>) {
     let (sender, pieces) = mpsc::channel(DEPTH);
-    (StreamWriter { sender, gathered: Vec::with_capacity(GATHERED) }, pieces)
+    (StreamWriter { sender, gathered: Vec::with_capacity(GATHERED), failed: false }, pieces)
 }
 
 impl StreamWriter {
-    /// The stream ends with an error: whoever reads it must not take it for whole.
-    pub(super) fn fail(self, why: &str) {
+    /// The stream ends with an error: whoever reads it must not take it for whole. Nothing can be written any more.
+    pub(super) fn fail(&mut self, why: &str) {
+        self.failed = true;
+        self.gathered.clear();
         // Whoever is gone does not need to know.
         let _ = self.sender.blocking_send(Err(io::Error::other(why.to_owned())));
     }
@@ -80,6 +83,9 @@ impl StreamWriter {
 
 impl Write for StreamWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.failed {
+            return Err(broke_off());
+        }
         self.gathered.extend_from_slice(bytes);
         if self.gathered.len() >= GATHERED {
             self.flush()?;
@@ -88,6 +94,9 @@ impl Write for StreamWriter {
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        if self.failed {
+            return Err(broke_off());
+        }
         if self.gathered.is_empty() {
             return Ok(());
         }
@@ -99,6 +108,22 @@ impl Write for StreamWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_failed_ends_with_its_error_and_nothing_after_it() {
+        let (out, mut pieces) = stream();
+        let written = tokio::task::spawn_blocking(move || {
+            let mut tar = tar::Builder::new(out);
+            tar.get_mut().write_all(&vec![1; GATHERED])?;
+            tar.get_mut().write_all(b"gathered")?;
+            tar.get_mut().fail("why");
+            tar.into_inner().map(drop)
+        });
+        assert_eq!(written.await.unwrap().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(pieces.recv().await.unwrap().unwrap().len(), GATHERED);
+        assert_eq!(pieces.recv().await.unwrap().unwrap_err().to_string(), "why");
+        assert!(pieces.recv().await.is_none());
+    }
 
     #[tokio::test]
     async fn a_feed_that_breaks_off_is_no_end() {

@@ -32,11 +32,13 @@ pub(crate) async fn create(
     shared.docker.first_look().await;
     let docker = shared.docker.current()?;
     super::room_for_another(shared)?;
-    if !request.force {
-        resources::room_to_keep(shared, &docker, 0, "slipway snapshot create").await?;
-    }
     let note = seed::check_note(&request.note)?;
     let view = handle.view();
+    if !request.force {
+        // Measured at the last look; what was not measured yet is little.
+        let written = shared.resources.meter(&view.id).disk_bytes().unwrap_or(0);
+        resources::room_to_keep(shared, &docker, written, "slipway snapshot create").await?;
+    }
     if matches!(view.state, WorkspaceState::Terminated | WorkspaceState::Deleted) {
         return Err(no_container());
     }
@@ -80,6 +82,10 @@ pub(crate) async fn take(
         return Err(Problem::new(Code::WrongState, text).hint(
             "Copy what you need with `slipway cp`, or deploy the project with an image without VOLUME.",
         ));
+    }
+    // It may have waited until the driver came to it.
+    if order.busy.cancel.is_cancelled() {
+        return Err(cancelled());
     }
     // What could not be read back would be lost with the database.
     let text = seed.clone().checked()?.to_text()?;
