@@ -33,6 +33,8 @@ const NOTE: usize = 1000;
 /// A program whose output is kept.
 pub(super) struct Voice {
     pub(super) saved: Saved,
+    /// The how manieth this owner has begun; 0: an earlier one did.
+    pub(super) number: u64,
     /// All output before this offset has been taken, also what is not yet a line.
     pub(super) read: u64,
     splitters: [Splitter; 3],
@@ -44,10 +46,10 @@ pub(super) struct Voice {
 }
 
 impl Voice {
-    pub(super) fn of(saved: Saved) -> Self {
+    pub(super) fn of(saved: Saved, number: u64) -> Self {
         let splitters = [Splitter::behind(saved.cut), Splitter::default(), Splitter::default()];
         let read = saved.kept;
-        Self { saved, read, splitters, level: LogLevel::Info, tail: Tail::default(), lost_to: None }
+        Self { saved, number, read, splitters, level: LogLevel::Info, tail: Tail::default(), lost_to: None }
     }
 }
 
@@ -154,7 +156,7 @@ impl Writer {
             self.marks = vec![(first, 0)];
             self.next = found.next;
             self.table.clone_from(&found.voices);
-            self.voices = found.voices.into_iter().map(Voice::of).collect();
+            self.voices = found.voices.into_iter().map(|saved| Voice::of(saved, 0)).collect();
             for (voice, tail) in self.voices.iter_mut().zip(tails) {
                 voice.tail = tail;
             }
