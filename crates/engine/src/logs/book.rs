@@ -80,7 +80,8 @@ impl Book {
             }
         }
         writer.forget_old();
-        let saved = Saved { id: id.clone(), name: name.to_owned(), kept: 0, cut: false, ended: false };
+        let (id, name) = (id.clone(), name.to_owned());
+        let saved = Saved { id, name, kept: 0, ahead: [0; 3], cuts: 0, ended: false };
         let number = self.begun.fetch_add(1, Ordering::AcqRel) + 1;
         writer.voices.push(Voice::of(saved, number));
         let place = writer.voices.len() - 1;

@@ -299,6 +299,60 @@ proptest! {
         prop_assert_eq!(printed(&book), expected);
     }
 
+    /// The same where a program's output has two streams: each has its own lines, and neither loses one to the other.
+    #[test]
+    fn each_stream_keeps_its_lines_whatever_happens(
+        chunks in proptest::collection::vec((any::<bool>(), "[a-c\n\r]{1,12}"), 1..60),
+        kills in proptest::collection::vec((1..8_usize, 0..30_u64), 0..12),
+        long in 0..60_usize,
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let exec = id("b1-1");
+        let mut offset = 0;
+        let mut all: Vec<(LogStream, u64, Vec<u8>)> = Vec::new();
+        for (n, (error, text)) in chunks.into_iter().enumerate() {
+            let stream = if error { LogStream::Stderr } else { LogStream::Stdout };
+            let mut text = text.into_bytes();
+            if n == long {
+                text.splice(..0, vec![b'x'; 40_000]);
+            }
+            all.push((stream, offset, text.clone()));
+            offset += text.len() as u64;
+        }
+        let feed = |book: &Book, from: u64, most: usize| {
+            let wanted = all.iter().filter(|(_, at, text)| at + text.len() as u64 > from);
+            for (stream, at, text) in wanted.take(most) {
+                book.feed(1, &exec, *stream, *at, text);
+            }
+        };
+        let mut book = open(dir.path(), 1 << 20);
+        for (most, torn) in kills {
+            let from = book.begin(1, &exec, "exec", "run");
+            feed(&book, from, most);
+            drop(book);
+            let folder = dir.path().join("w");
+            if let Some((first, length)) = segment::list(&folder).unwrap().pop() {
+                let file = fs::OpenOptions::new().write(true).open(segment::path(&folder, first)).unwrap();
+                file.set_len(length.saturating_sub(torn)).unwrap();
+            }
+            book = open(dir.path(), 1 << 20);
+        }
+        let from = book.begin(1, &exec, "exec", "run");
+        feed(&book, from, usize::MAX);
+        book.end(2, &exec, true, "ended");
+        let lines = |book: &Book, of: LogStream| -> Vec<String> {
+            let page = ask(book, &LogQuery { limit: Some(10_000), ..query() });
+            page.records.into_iter().filter(|line| line.stream == of).map(|line| line.message).collect()
+        };
+        let whole = Book::new(dir.path().join("whole"), 1 << 20);
+        whole.begin(1, &exec, "exec", "run");
+        feed(&whole, 0, usize::MAX);
+        whole.end(2, &exec, true, "ended");
+        for stream in [LogStream::Stdout, LogStream::Stderr] {
+            prop_assert_eq!(lines(&book, stream), lines(&whole, stream));
+        }
+    }
+
     /// A damaged file never breaks a reader or a writer, and what is before the damage stays.
     #[test]
     fn damage_costs_what_follows_it(at in 0.0..1.0_f64, with in proptest::collection::vec(any::<u8>(), 1..20)) {
