@@ -138,7 +138,7 @@ async fn end(mut input: AttachInput) {
     if let Err(problem) = input.end().await {
         tracing::debug!(%problem, "the program was gone before its input ended");
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Interrupt, terminate, hang up and quit reach the program, in their order; its end ends this command. So do several
@@ -162,7 +162,7 @@ fn pass_signals<'a>(
         while let Some(number) = passed.recv().await {
             signal_to(session, process, number).await;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     Ok(async move {
         tokio::select! {

@@ -164,7 +164,7 @@ pub(crate) async fn page(shared: &Arc<Shared>, query: LogQuery) -> Result<LogPag
                 return;
             }
             // Nobody will change it any more.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         tokio::select! {
             _ = last.changed() => {}
