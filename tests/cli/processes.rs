@@ -1,8 +1,9 @@
 //! `slipway exec`, `top` and `kill`: codes handed on, streams apart, times kept, trees shown and ended.
 
 use crate::house::{House, wait_for};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
+use std::io::{BufRead as _, BufReader};
 
 /// The processes whose command holds these words.
 fn listed(house: &House, id: &str, words: &str) -> Result<Vec<Value>> {
@@ -46,6 +47,57 @@ fn a_time_limit_ends_all_that_was_started() -> Result<()> {
         Ok(listed(&house, &id, "sleep 481")?.is_empty().then_some(()))
     })?;
     assert_eq!(house.run(&["exec", &id, "--timeout", "1m", "--", "sh", "-c", "exit 3"])?.code, 3);
+    Ok(())
+}
+
+#[test]
+fn an_input_that_cannot_be_read_and_an_output_that_nobody_takes_hold_nothing_up() -> Result<()> {
+    let house = House::new()?;
+    let id = house.hello()?;
+    // A folder can be opened, and every read of it fails.
+    let ran = house.command(&["exec", &id, "--", "cat"]).stdin(std::fs::File::open("/tmp")?).output()?;
+    let err = String::from_utf8(ran.stderr)?;
+    assert!(ran.status.success() && ran.stdout.is_empty(), "{err}");
+    assert_eq!(err.matches("cannot be read").count(), 1, "{err}");
+    // Held open and never read.
+    let mut stuck = house
+        .command(&["exec", &id, "--timeout", "1s", "--", "yes", "4831"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()?;
+    let code = wait_for("the time limit", || Ok(stuck.try_wait()?))?.code();
+    assert_eq!(code, Some(124));
+    wait_for("it to be gone", || Ok(listed(&house, &id, "yes 4831")?.is_empty().then_some(())))?;
+    Ok(())
+}
+
+#[test]
+fn a_third_interrupt_ends_a_command_that_ignores_them() -> Result<()> {
+    let house = House::new()?;
+    let id = house.hello()?;
+    let line = "trap 'echo caught' INT; echo begun; while :; do sleep 0.1; done";
+    let mut child = house
+        .command(&["exec", &id, "--", "sh", "-c", line])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()?;
+    let mut words = BufReader::new(child.stdout.take().context("its output")?).lines();
+    let mut said = |wanted: &str| -> Result<()> {
+        ensure!(words.next().context("a line")?? == wanted);
+        Ok(())
+    };
+    let pid = child.id().to_string();
+    said("begun")?;
+    for last in [false, false, true] {
+        let sent = std::process::Command::new("kill").args(["-INT", &pid]).status()?;
+        ensure!(sent.success());
+        if !last {
+            said("caught")?;
+        }
+    }
+    let code = wait_for("the end", || Ok(child.try_wait()?))?.code();
+    assert_eq!(code, Some(130));
+    wait_for("it to be gone", || Ok(listed(&house, &id, "echo caught")?.is_empty().then_some(())))?;
     Ok(())
 }
 

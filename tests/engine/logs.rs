@@ -128,6 +128,37 @@ async fn a_flood_stays_below_the_cap_and_outlives_its_workspace() -> Result<()> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_follower_sees_what_is_printed_while_it_is_stopped() -> Result<()> {
+    let house = House::open().await?;
+    let app = format!(
+        "let told = 0; for (const s of ['SIGTERM', 'SIGHUP']) process.on(s, () => {{ if (told++) return; console.log('asked to go'); \
+         setTimeout(() => {{ console.log('last words'); process.exit(0) }}, 1500) }}); {}",
+        server(3000, "stops")
+    );
+    let zip = house.zip("stops", &[("server.js", &app)])?;
+    let made = house.ready(&zip).await?;
+    let after = read(&house.engine, all(&made.id)).await?.1.next;
+    let following = async {
+        let mut query = LogQuery { after: Some(after), wait_ms: Some(10_000), ..all(&made.id) };
+        let mut seen = Vec::new();
+        loop {
+            let page = house.engine.workspace_logs(query.clone()).await?;
+            seen.extend(page.records.into_iter().map(|record| record.message));
+            if !page.live && !page.more {
+                return Ok::<_, anyhow::Error>(seen);
+            }
+            query.after = Some(page.next);
+        }
+    };
+    let stopping = house.engine.workspace_stop(WorkspaceRef { id: made.id.clone() });
+    let (seen, stopped) = tokio::join!(following, stopping);
+    assert_eq!(stopped?.state, WorkspaceState::Stopped);
+    let seen = seen?;
+    assert!(seen.iter().any(|line| line == "last words"), "{seen:?}");
+    house.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_program_has_its_name_its_levels_and_its_end() -> Result<()> {
     let house = House::open().await?;
     let plan = "install = \"echo installing; printf '\\\\033[33mnpm warn old\\\\033[0m\\\\n'\"\nbuild = \"echo building\"\nstart = \"node app.js\"\n\

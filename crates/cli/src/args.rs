@@ -30,6 +30,7 @@ Exit codes:
   5    installing, building or starting the project failed
   6    no such workspace, process or file
   130  interrupted
+  141  nobody reads what is printed any more
   `slipway exec` and `slipway shell ID -- CMD` hand on the command's own code;
   128 + n when signal n ended it, 127 when there is no such command, 124 when
   exec's --timeout ended it.

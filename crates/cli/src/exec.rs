@@ -31,7 +31,7 @@ pub(crate) async fn run(args: Exec) -> Result<Code, Failure> {
         return Ok(Code::OK);
     }
     let process = ProcessRef { id: process.workspace, process: process.id };
-    let ended = shell::pipes::run(&session, &process, args.timeout, true).await;
+    let ended = shell::pipes::run(&session, &process, args.timeout).await;
     shell::forget(&session, process).await;
     ended
 }

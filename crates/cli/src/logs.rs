@@ -48,6 +48,11 @@ pub(crate) async fn run(args: Logs) -> Result<Code, Failure> {
             lines += u64::from(target.line(record)?);
         }
         target.flush()?;
+        if query.tail.is_some() && page.more {
+            out::note(
+                "slipway: only the newest 256 MiB of the log were searched; without --tail all of it is.",
+            );
+        }
         let over = if args.follow { !page.live } else { true };
         if over && !page.more {
             break;

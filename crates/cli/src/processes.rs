@@ -99,12 +99,7 @@ fn words(tree: &ProcessTree, sort: Option<SortArg>, columns: usize) -> String {
     }
     let mut shown = String::new();
     for line in text::table(&table).lines() {
-        if text::width(line) > columns {
-            shown.extend(line.chars().take(columns.saturating_sub(1)));
-            shown.push('…');
-        } else {
-            shown.push_str(line);
-        }
+        shown.push_str(&text::cut(line, columns));
         shown.push('\n');
     }
     if tree.cut {

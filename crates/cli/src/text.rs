@@ -2,10 +2,12 @@
 //! a container or an archive so that it cannot steer the terminal it is shown on.
 
 use std::{
+    borrow::Cow,
     fmt::Write as _,
     io::IsTerminal as _,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
+use unicode_width::UnicodeWidthChar as _;
 
 /// Colours, or none.
 #[derive(Clone, Copy, Debug)]
@@ -159,19 +161,41 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
     text
 }
 
-/// Characters, not counting our own colours.
+/// Cells of a terminal, not counting our own colours.
 pub(crate) fn width(cell: &str) -> usize {
-    let mut count = 0;
+    cells(cell).map(|(_, wide)| wide).sum()
+}
+
+/// Each character with the cells it takes; those of our own colours take none.
+fn cells(text: &str) -> impl Iterator<Item = (char, usize)> {
     let mut escape = false;
-    for c in cell.chars() {
-        match (escape, c) {
-            (true, 'm') => escape = false,
-            (true, _) => {}
-            (false, '\x1b') => escape = true,
-            (false, _) => count += 1,
-        }
+    text.chars().map(move |c| {
+        let wide = if escape { 0 } else { c.width().unwrap_or(0) };
+        escape = if escape { c != 'm' } else { c == '\x1b' };
+        (c, wide)
+    })
+}
+
+/// A line in at most so many cells, with `…` where it was cut. Colours are kept whole, and ended.
+pub(crate) fn cut(line: &str, columns: usize) -> Cow<'_, str> {
+    if width(line) <= columns {
+        return Cow::Borrowed(line);
     }
-    count
+    let (mut shown, mut left) = (String::with_capacity(line.len()), columns.saturating_sub(1));
+    for (c, wide) in cells(line) {
+        if wide > left {
+            break;
+        }
+        left -= wide;
+        shown.push(c);
+    }
+    if columns > 0 {
+        shown.push('…');
+    }
+    if shown.contains('\x1b') {
+        shown.push_str("\x1b[0m");
+    }
+    Cow::Owned(shown)
 }
 
 /// Lets a program's output through to a terminal: text, line breaks, tabs and colours. Everything else that a
@@ -262,6 +286,24 @@ impl OutputFilter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_is_cut_by_cells_and_its_colours_are_left_whole() {
+        let paint = Paint(true);
+        let line = format!("{} {}", paint.bold("PID"), paint.red("stopped"));
+        assert_eq!(width(&line), 11);
+        assert_eq!(cut(&line, 11), line);
+        assert_eq!(cut(&line, 6), "\x1b[1mPID\x1b[0m \x1b[31;1ms…\x1b[0m");
+        assert_eq!(cut("日本語 wide", 6), "日本…");
+        assert_eq!(
+            (width("日本語"), cut("日本語", 6).as_ref(), cut("plain", 3).as_ref()),
+            (6, "日本語", "pl…")
+        );
+        assert_eq!(cut("plain", 0), "");
+        for columns in 0..20 {
+            assert!(width(&cut(&format!("{line} 日本語 x"), columns)) <= columns);
+        }
+    }
 
     #[test]
     fn text_from_elsewhere_cannot_steer_the_terminal() {

@@ -26,6 +26,17 @@ const COMMAND: usize = 1000;
 /// How long an agent may take beyond the sample.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
+/// What an agent answers, unless it takes too long.
+async fn within<T>(
+    patience: std::time::Duration,
+    asked: impl Future<Output = Result<T, Problem>>,
+) -> Result<T, Problem> {
+    tokio::time::timeout(patience, asked).await.unwrap_or_else(|_| {
+        Err(Problem::new(Code::AgentLost, "The workspace does not answer.")
+            .hint("It may be short of processor time; `slipway stats` shows what it uses."))
+    })
+}
+
 /// A process as skins see it; none of Slipway's own checks.
 pub(crate) fn process_view(id: &WorkspaceId, process: &AgentProcess) -> Option<Process> {
     if process.tag == HEALTH_TAG {
@@ -111,9 +122,11 @@ async fn start(
 pub(crate) async fn resize(link: &AgentLink, request: &Resize) -> Result<Nothing, Problem> {
     let size = Some(agent_size(request.size)?);
     let resize = slipway_agent_api::v1::ResizeRequest { process: request.process.to_string(), size };
-    let done = link.client.clone().resize(resize).await;
-    done.map_err(|s| agent_problem("changing the terminal's size", &s))?;
-    Ok(Nothing {})
+    within(PATIENCE, async {
+        let done = link.client.clone().resize(resize).await;
+        done.map(|_| Nothing {}).map_err(|s| agent_problem("changing the terminal's size", &s))
+    })
+    .await
 }
 
 /// A signal's number, checked.
@@ -131,16 +144,22 @@ pub(crate) async fn signal(link: &AgentLink, request: &Signal) -> Result<Nothing
         signal: number(request.signal)?,
         scope: scope.into(),
     };
-    link.client.clone().signal(signal).await.map_err(|s| agent_problem("sending a signal", &s))?;
-    Ok(Nothing {})
+    within(PATIENCE, async {
+        let sent = link.client.clone().signal(signal).await;
+        sent.map(|_| Nothing {}).map_err(|s| agent_problem("sending a signal", &s))
+    })
+    .await
 }
 
 /// Ends a process and drops its transcript.
 pub(crate) async fn close(link: &AgentLink, request: &ProcessRef) -> Result<Nothing, Problem> {
-    hang_up(link, &request.process).await?;
-    let forget = ForgetRequest { process: request.process.to_string() };
-    link.client.clone().forget(forget).await.map_err(|s| agent_problem("closing the terminal", &s))?;
-    Ok(Nothing {})
+    within(PATIENCE, async {
+        hang_up(link, &request.process).await?;
+        let forget = ForgetRequest { process: request.process.to_string() };
+        let done = link.client.clone().forget(forget).await;
+        done.map(|_| Nothing {}).map_err(|s| agent_problem("closing the terminal", &s))
+    })
+    .await
 }
 
 /// Every process of the container.
@@ -149,14 +168,12 @@ pub(crate) async fn tree(link: &AgentLink, request: &TreeRequest) -> Result<Proc
     if sample_ms > 5000 {
         return Err(Problem::new(Code::Invalid, "Processor time is measured over at most 5,000 ms."));
     }
-    let mut client = link.client.clone();
-    let asked = client.tree(v1::TreeRequest { sample_ms });
     let patience = std::time::Duration::from_millis(sample_ms.into()) + PATIENCE;
-    let reply = tokio::time::timeout(patience, asked).await.map_err(|_| {
-        Problem::new(Code::AgentLost, "The workspace does not say what runs in it.")
-            .hint("It may be short of processor time; `slipway stats` shows what it uses.")
-    })?;
-    let reply = reply.map_err(|s| newer("listing processes", &s))?.into_inner();
+    let asked = async {
+        let reply = link.client.clone().tree(v1::TreeRequest { sample_ms }).await;
+        reply.map_err(|s| newer("listing processes", &s))
+    };
+    let reply = within(patience, asked).await?.into_inner();
     let processes = reply.processes.iter().take(4096).map(seen).collect();
     Ok(ProcessTree { processes, cut: reply.cut })
 }
@@ -169,8 +186,11 @@ pub(crate) async fn kill(link: &AgentLink, request: &KillRequest) -> Result<Kill
         tree: request.tree,
         born: request.born.unwrap_or(0),
     };
-    let reply = link.client.clone().kill(kill).await.map_err(|s| newer("sending a signal", &s))?;
-    Ok(Killed { signalled: reply.into_inner().signalled })
+    within(PATIENCE, async {
+        let reply = link.client.clone().kill(kill).await.map_err(|s| newer("sending a signal", &s))?;
+        Ok(Killed { signalled: reply.into_inner().signalled })
+    })
+    .await
 }
 
 /// An agent from before these calls were there says so.
@@ -238,6 +258,12 @@ fn shown(bytes: &[u8], most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_agent_that_does_not_answer_is_not_waited_for_for_ever() {
+        let problem = within::<()>(PATIENCE, std::future::pending()).await.unwrap_err();
+        assert_eq!(problem.code, Code::AgentLost);
+    }
 
     #[test]
     fn hostile_arguments_are_shown_escaped_and_bounded() {

@@ -133,7 +133,7 @@ pub struct LogPage {
     #[serde(default)]
     #[ts(optional)]
     pub gap: Option<LogGap>,
-    /// There is more to look at right now.
+    /// There is more to look at right now. With `tail`: older lines may fit that were not looked for.
     pub more: bool,
     /// More may come: the workspace has not ended.
     pub live: bool,

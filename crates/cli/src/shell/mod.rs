@@ -35,7 +35,7 @@ pub(crate) async fn run(args: Shell) -> Result<Code, Failure> {
     };
     let ended = match size {
         Some(size) => terminal::run(&session, &process, size).await,
-        None => pipes::run(&session, &process, None, false).await,
+        None => pipes::run(&session, &process, None).await,
     };
     forget(&session, process).await;
     ended

@@ -9,112 +9,94 @@ use crate::{
     text::OutputFilter,
 };
 use bytes::BytesMut;
-use slipway_http::AttachInput;
+use slipway_http::{AttachInput, AttachOutput};
 use slipway_wire::{Api as _, FrameKind, ProcessRef, Signal};
-use std::{io::IsTerminal as _, time::Duration};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    time::Instant,
+use std::{
+    io::IsTerminal as _,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
 };
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const CHUNK: usize = 64 * 1024;
 
-/// Between the polite end of what takes too long and the other one.
+/// Between the polite end of what takes too long and the other one; also how long a signal may be on its way.
 const GRACE: Duration = Duration::from_secs(2);
+/// So many Ctrl-C end the command, whatever its program makes of them.
+const PRESSES: u32 = 3;
 
-/// Carries a process's bytes to its end, or ends it and all it started after `limit`. `filtered`: what reaches a
-/// terminal of ours is text and colours only.
+/// Carries a process's bytes to its end, or ends it and all it started after `limit`. What reaches a terminal of ours
+/// is text and colours only.
 pub(crate) async fn run(
     session: &Session,
     process: &ProcessRef,
     limit: Option<Duration>,
-    filtered: bool,
 ) -> Result<Code, Failure> {
-    let (mut output, input) = session.client.attach(process, 0, true, true).await?;
+    let (output, input) = session.client.attach(process, 0, true, true).await?;
     let feeding = tokio::spawn(feed(input));
-    let signals = tokio::spawn(pass_signals(session.clone(), process.clone())?);
-    let mut clock = Clock::new(limit);
-    let filter = |terminal: bool| (filtered && terminal).then(OutputFilter::default);
-    let mut stdout = (tokio::io::stdout(), filter(std::io::stdout().is_terminal()));
-    let mut stderr = (tokio::io::stderr(), filter(std::io::stderr().is_terminal()));
-    let ended = loop {
-        let frame = tokio::select! {
-            frame = output.next() => frame,
-            () = tokio::time::sleep_until(clock.next) => {
-                if let Some(code) = clock.strike(session, process).await {
-                    break Ok(code);
-                }
-                continue;
-            }
-        };
-        let frame = match frame {
-            Some(Ok(frame)) => frame,
-            Some(Err(problem)) => break Err(problem.into()),
-            None => break Err(cut()),
-        };
-        let written = match frame.kind {
-            FrameKind::Stdout | FrameKind::Terminal => write(&mut stdout, &frame.payload).await,
-            FrameKind::Stderr => write(&mut stderr, &frame.payload).await,
-            FrameKind::Gap => {
-                out::note("slipway: some output is missing here.");
-                Ok(())
-            }
-            FrameKind::Exit if clock.struck() => break Ok(Code::TIMED_OUT),
-            FrameKind::Exit => break exit_of(&frame.payload).map(Code::of_process),
-        };
-        if let Err(error) = written {
-            break Err(error.into());
+    let signals = pass_signals(session, process)?;
+    let struck = AtomicBool::new(false);
+    // Side by side: neither a reader of ours that takes nothing nor an agent that does not answer stops the clock.
+    let ended = tokio::select! {
+        ended = carry(output) => ended,
+        code = clock(session, process, limit, &struck) => Ok(code),
+        () = signals => {
+            out::note("slipway: interrupted; the program is ended.");
+            Ok(Code::INTERRUPTED)
         }
     };
-    if clock.struck() {
-        // It may have gone and left children that ignored the polite end.
-        clock.kill(session, process).await;
-        out::note("slipway: it took longer than --timeout allows and was ended.");
-    }
     // Standard input may never end; leaving ends it.
     feeding.abort();
-    signals.abort();
-    ended
+    if !struck.load(Ordering::Relaxed) {
+        return ended;
+    }
+    // It may have gone and left children that ignored the polite end.
+    signal_to(session, process, 9).await;
+    out::note("slipway: it took longer than --timeout allows and was ended.");
+    ended.map(|_| Code::TIMED_OUT)
+}
+
+/// Output to its end.
+async fn carry(mut output: AttachOutput) -> Result<Code, Failure> {
+    let filter = |terminal: bool| terminal.then(OutputFilter::default);
+    let mut stdout = (tokio::io::stdout(), filter(std::io::stdout().is_terminal()));
+    let mut stderr = (tokio::io::stderr(), filter(std::io::stderr().is_terminal()));
+    while let Some(frame) = output.next().await {
+        let frame = frame?;
+        match frame.kind {
+            FrameKind::Stdout | FrameKind::Terminal => write(&mut stdout, &frame.payload).await?,
+            FrameKind::Stderr => write(&mut stderr, &frame.payload).await?,
+            FrameKind::Gap => out::note("slipway: some output is missing here."),
+            FrameKind::Exit => return exit_of(&frame.payload).map(Code::of_process),
+        }
+    }
+    Err(cut())
 }
 
 /// A time limit: asked to end when it is over, killed after the grace, given up when even that brings no end.
-struct Clock {
-    next: Instant,
-    strikes: u8,
+async fn clock(
+    session: &Session,
+    process: &ProcessRef,
+    limit: Option<Duration>,
+    struck: &AtomicBool,
+) -> Code {
+    let Some(limit) = limit else { return std::future::pending().await };
+    tokio::time::sleep(limit).await;
+    struck.store(true, Ordering::Relaxed);
+    for number in [15, 9] {
+        tokio::join!(signal_to(session, process, number), tokio::time::sleep(GRACE));
+    }
+    Code::TIMED_OUT
 }
 
-impl Clock {
-    fn new(limit: Option<Duration>) -> Self {
-        // Without one: as good as never.
-        let limit = limit.unwrap_or(Duration::from_hours(24 * 365));
-        Self { next: Instant::now() + limit, strikes: 0 }
-    }
-
-    fn struck(&self) -> bool {
-        self.strikes > 0
-    }
-
-    async fn strike(&mut self, session: &Session, process: &ProcessRef) -> Option<Code> {
-        self.strikes += 1;
-        self.next = Instant::now() + GRACE;
-        match self.strikes {
-            1 => signal_to(session, process, 15).await,
-            2 => self.kill(session, process).await,
-            _ => return Some(Code::TIMED_OUT),
-        }
-        None
-    }
-
-    async fn kill(&self, session: &Session, process: &ProcessRef) {
-        signal_to(session, process, 9).await;
-    }
-}
-
+/// Sends a signal to a process and all it started. Gives up when nobody answers.
 async fn signal_to(session: &Session, process: &ProcessRef, number: i32) {
     let signal =
         Signal { id: process.id.clone(), process: process.process.clone(), signal: number, tree: true };
-    if let Err(problem) = session.api.process_signal(signal).await {
-        tracing::debug!(%problem, "the signal did not arrive");
+    match tokio::time::timeout(GRACE, session.api.process_signal(signal)).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(problem)) => tracing::debug!(%problem, "the signal did not arrive"),
+        Err(_) => tracing::debug!("nobody says that the signal arrived"),
     }
 }
 
@@ -136,18 +118,12 @@ async fn feed(mut input: AttachInput) {
     loop {
         buffer.reserve(CHUNK);
         let sent = match stdin.read_buf(&mut buffer).await {
-            Ok(0) => {
-                let ended = input.end().await;
-                if let Err(problem) = ended {
-                    tracing::debug!(%problem, "the program was gone before its input ended");
-                }
-                // Dropping it would close the connection that the output comes by.
-                return std::future::pending().await;
-            }
+            Ok(0) => return end(input).await,
             Ok(_) => input.send(buffer.split().freeze()).await,
             Err(error) => {
+                // A folder, or a disk that fails: it would fail again.
                 out::note(&format!("slipway: standard input cannot be read: {error}."));
-                input.end().await
+                return end(input).await;
             }
         };
         if let Err(problem) = sent {
@@ -157,34 +133,83 @@ async fn feed(mut input: AttachInput) {
     }
 }
 
-/// Interrupt, terminate, hang up and quit reach the program; its end ends this command.
-#[cfg(unix)]
-fn pass_signals(session: Session, process: ProcessRef) -> std::io::Result<impl Future<Output = ()> + Send> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    let mut quit = signal(SignalKind::quit())?;
+/// Nothing more is read. Kept for ever: dropping it would close the connection that the output comes by.
+async fn end(mut input: AttachInput) {
+    if let Err(problem) = input.end().await {
+        tracing::debug!(%problem, "the program was gone before its input ended");
+    }
+    std::future::pending::<()>().await;
+}
+
+/// Interrupt, terminate, hang up and quit reach the program, in their order; its end ends this command. So do several
+/// Ctrl-C, which are counted also while a signal is on its way.
+fn pass_signals<'a>(
+    session: &'a Session,
+    process: &'a ProcessRef,
+) -> std::io::Result<impl Future<Output = ()> + Send + 'a> {
+    let mut listening = Listening::new()?;
+    let (pass, mut passed) = tokio::sync::mpsc::channel(8);
+    let counting = async move {
+        let mut presses = 0;
+        while presses < PRESSES {
+            let number = listening.next().await;
+            presses += u32::from(number == 2);
+            // More of them while nobody answers tell nothing new.
+            let _ = pass.try_send(number);
+        }
+    };
+    let passing = async move {
+        while let Some(number) = passed.recv().await {
+            signal_to(session, process, number).await;
+        }
+        std::future::pending::<()>().await;
+    };
     Ok(async move {
-        loop {
-            let number = tokio::select! {
-                _ = interrupt.recv() => 2,
-                _ = terminate.recv() => 15,
-                _ = hangup.recv() => 1,
-                _ = quit.recv() => 3,
-            };
-            signal_to(&session, &process, number).await;
+        tokio::select! {
+            () = counting => {}
+            () = passing => {}
         }
     })
 }
 
-#[cfg(not(unix))]
-fn pass_signals(session: Session, process: ProcessRef) -> std::io::Result<impl Future<Output = ()> + Send> {
-    let mut presses = crate::interrupts::Interrupts::listen()?;
-    Ok(async move {
-        loop {
-            presses.next().await;
-            signal_to(&session, &process, 2).await;
+/// The signals that are passed on.
+#[cfg(unix)]
+struct Listening([(i32, tokio::signal::unix::Signal); 4]);
+
+#[cfg(unix)]
+impl Listening {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self([
+            (2, signal(SignalKind::interrupt())?),
+            (15, signal(SignalKind::terminate())?),
+            (1, signal(SignalKind::hangup())?),
+            (3, signal(SignalKind::quit())?),
+        ]))
+    }
+
+    async fn next(&mut self) -> i32 {
+        let [interrupt, terminate, hangup, quit] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.1.recv() => interrupt.0,
+            _ = terminate.1.recv() => terminate.0,
+            _ = hangup.1.recv() => hangup.0,
+            _ = quit.1.recv() => quit.0,
         }
-    })
+    }
+}
+
+#[cfg(not(unix))]
+struct Listening(crate::interrupts::Interrupts);
+
+#[cfg(not(unix))]
+impl Listening {
+    fn new() -> std::io::Result<Self> {
+        crate::interrupts::Interrupts::listen().map(Self)
+    }
+
+    async fn next(&mut self) -> i32 {
+        self.0.next().await;
+        2
+    }
 }

@@ -6,7 +6,10 @@ use slipway_wire::{LogLevel, LogStream, ProcessId};
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 use tokio::sync::watch;
 
@@ -21,7 +24,12 @@ const PIECE: usize = 2 * 1024;
 /// A workspace's log.
 pub(crate) struct Book {
     dir: PathBuf,
+    /// Held while a disk is waited for: never taken where that would hold up anybody else.
     writer: Mutex<Writer>,
+    /// The most it takes on disk, bytes.
+    limit: AtomicU64,
+    /// How many programs this owner has begun.
+    begun: AtomicU64,
     /// The number of the last line on disk.
     last: watch::Sender<u64>,
 }
@@ -29,17 +37,30 @@ pub(crate) struct Book {
 impl Book {
     /// A log in `dir` of at most `limit` bytes. Nothing is read or made before it is needed.
     pub(super) fn new(dir: PathBuf, limit: u64) -> Self {
-        let writer = Writer::new(limit);
-        Self { dir, writer: Mutex::new(writer), last: watch::Sender::new(0) }
+        Self {
+            dir,
+            writer: Mutex::new(Writer::new(limit)),
+            limit: AtomicU64::new(limit),
+            begun: AtomicU64::new(0),
+            last: watch::Sender::new(0),
+        }
     }
 
-    fn writer(&self) -> MutexGuard<'_, Writer> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    /// May wait for a disk.
+    pub(super) fn writer(&self) -> MutexGuard<'_, Writer> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.limit = self.limit.load(Ordering::Relaxed);
+        writer
     }
 
-    /// Another cap, from the next file on.
+    /// Another cap, from the next file on. Waits for nothing.
     pub(super) fn set_limit(&self, limit: u64) {
-        self.writer().limit = limit;
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+
+    /// How many programs were begun so far, for [`Book::leave`]. Waits for nothing.
+    pub(super) fn begun(&self) -> u64 {
+        self.begun.load(Ordering::Acquire)
     }
 
     /// Begins a program, or goes on with one that is known: the offset from which its output is wanted. Those of an
@@ -59,8 +80,10 @@ impl Book {
             }
         }
         writer.forget_old();
-        let saved = Saved { id: id.clone(), name: name.to_owned(), kept: 0, cut: false, ended: false };
-        writer.voices.push(Voice::of(saved));
+        let (id, name) = (id.clone(), name.to_owned());
+        let saved = Saved { id, name, kept: 0, ahead: [0; 3], cuts: 0, ended: false };
+        let number = self.begun.fetch_add(1, Ordering::AcqRel) + 1;
+        writer.voices.push(Voice::of(saved, number));
         let place = writer.voices.len() - 1;
         writer.note(at_ms, place, LogLevel::Info, (0, 0), command);
         writer.flush(&self.dir, place);
@@ -112,12 +135,13 @@ impl Book {
         tail
     }
 
-    /// Nobody will say how the programs that are left have ended.
-    pub(super) fn leave(&self, at_ms: u64, why: &str) {
+    /// Nobody will say how the programs have ended that are left of the first so many, of `begun` or of an earlier owner.
+    pub(super) fn leave(&self, at_ms: u64, begun: u64, why: &str) {
         let mut writer = self.writer();
         writer.recover(&self.dir);
         for place in 0..writer.voices.len() {
-            if !writer.voices[place].saved.ended {
+            let voice = &writer.voices[place];
+            if !voice.saved.ended && voice.number <= begun {
                 writer.leave(at_ms, place, why);
                 writer.flush(&self.dir, place);
             }

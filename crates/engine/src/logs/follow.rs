@@ -40,6 +40,33 @@ type Waiting = watch::Receiver<Option<Outcome>>;
 #[derive(Default)]
 pub(crate) struct Pumps(Mutex<BTreeMap<(WorkspaceId, ProcessId), (AgentLink, Waiting)>>);
 
+impl Pumps {
+    /// Those of one workspace that still run.
+    pub(super) fn of(&self, workspace: &WorkspaceId) -> Running {
+        let pumps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mine = pumps.iter().filter(|((of, _), _)| of == workspace).map(|(_, (_, waiting))| waiting);
+        let goes_on = |waiting: &&Waiting| waiting.borrow().is_none() && waiting.has_changed().is_ok();
+        Running(mine.filter(goes_on).cloned().collect())
+    }
+}
+
+/// Pumps that run.
+pub(super) struct Running(Vec<Waiting>);
+
+impl Running {
+    pub(super) fn any(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// Waits until none of them runs.
+    pub(super) async fn over(self) {
+        for mut waiting in self.0 {
+            // Gone or told: nothing more comes of it.
+            let _ = waiting.wait_for(Option::is_some).await;
+        }
+    }
+}
+
 impl Shared {
     /// Keeps what a program prints, from where its log stands to its end. Whoever waits for that may come and go.
     pub(crate) fn keep_log(self: &Arc<Self>, link: &AgentLink, program: &Followed) -> Waiting {
@@ -73,31 +100,28 @@ impl Shared {
     }
 
     /// Whether the log of a workspace has a program's end.
-    pub(crate) fn log_has_end(&self, workspace: &WorkspaceId, process: &ProcessId) -> bool {
-        self.logs.book(workspace, self.settings.get().log_limit_mb).has_ended(process)
+    pub(crate) async fn log_has_end(&self, workspace: &WorkspaceId, process: &ProcessId) -> bool {
+        let book = self.logs.book(workspace, self.settings.get().log_limit_mb);
+        let process = process.clone();
+        on_disk(&book, move |book| book.has_ended(&process)).await.unwrap_or_else(|problem| {
+            tracing::warn!(%workspace, %problem, "what a log holds is not known");
+            false
+        })
     }
 
     /// The container has stopped: what it printed last is waited for a moment, then every program's log is closed.
     pub(crate) fn leave_log(self: &Arc<Self>, workspace: &WorkspaceId, why: &'static str) {
-        let pumps = self.logs.pumps.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mine = pumps.iter().filter(|((of, _), _)| of == workspace);
-        let waiting: Vec<Waiting> = mine.map(|(_, (_, waiting))| waiting.clone()).collect();
-        drop(pumps);
+        let running = self.logs.pumps.of(workspace);
+        let book = self.logs.book(workspace, self.settings.get().log_limit_mb);
+        // Only those: by the time of writing the container may have been started anew.
+        let begun = book.begun();
         let (shared, workspace) = (self.clone(), workspace.clone());
         self.tracker.spawn(async move {
-            let ends = waiting.into_iter().map(|mut waiting| async move {
-                // Gone or told: nothing more comes of it.
-                let _ = waiting.wait_for(Option::is_some).await;
-            });
-            let over = tokio::time::timeout(LAST_WORDS, futures_util::future::join_all(ends)).await;
+            let over = tokio::time::timeout(LAST_WORDS, running.over()).await;
             tracing::trace!(%workspace, in_time = over.is_ok(), "the log is left");
-            let (book, at_ms) = (
-                shared.logs.book(&workspace, shared.settings.get().log_limit_mb),
-                shared.config.clock.now_ms(),
-            );
-            let written = tokio::task::spawn_blocking(move || book.leave(at_ms, why)).await;
-            if let Err(error) = written {
-                tracing::warn!(%error, "a log was not closed");
+            let at_ms = shared.config.clock.now_ms();
+            if let Err(problem) = on_disk(&book, move |book| book.leave(at_ms, begun, why)).await {
+                tracing::warn!(%problem, "a log was not closed");
             }
         });
     }

@@ -1,7 +1,12 @@
 //! How much a line matters, read from its text as the common loggers write it. A guess from foreign text: it never fails,
 //! looks at a bounded beginning, and says nothing rather than something doubtful.
 
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
 use slipway_wire::LogLevel;
+use std::{borrow::Cow, fmt};
 
 /// So much of a line's beginning may tell its level, characters.
 const BEGINNING: usize = 160;
@@ -24,16 +29,55 @@ pub(super) fn goes_on(line: &str) -> bool {
 
 /// A JSON line: winston, pino, bunyan, zap, slog, `structlog`, ECS.
 fn json(text: &str) -> Option<LogLevel> {
-    const KEYS: [&str; 8] =
-        ["level", "severity", "lvl", "log.level", "levelname", "loglevel", "severity_text", "@level"];
-    let fields: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text).ok()?;
-    let value = KEYS.iter().find_map(|key| fields.get(*key))?;
-    match value {
-        serde_json::Value::String(word) => word.parse().map_or_else(|_| named(word), number),
+    // Every key has one of these in it; most lines without a level are not parsed at all.
+    if !["level", "severity", "lvl"].iter().any(|part| text.contains(part)) {
+        return None;
+    }
+    let Fields(fields) = serde_json::from_str(text).ok()?;
+    match fields.into_iter().flatten().next()? {
+        serde_json::Value::String(word) => word.parse().map_or_else(|_| named(&word), number),
         serde_json::Value::Number(level) => number(level.as_u64()?),
         _ => None,
     }
 }
+
+/// Where JSON loggers put the level; the first that is there counts.
+const KEYS: [&str; 8] =
+    ["level", "severity", "lvl", "log.level", "levelname", "loglevel", "severity_text", "@level"];
+
+/// What a line has below the keys; everything else in it is passed over.
+#[derive(Default)]
+struct Fields([Option<serde_json::Value>; KEYS.len()]);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Picking;
+        impl<'de> Visitor<'de> for Picking {
+            type Value = Fields;
+
+            fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+                to.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = Fields::default();
+                while let Some(Key(key)) = map.next_key()? {
+                    match KEYS.iter().position(|wanted| *wanted == key) {
+                        Some(place) => fields.0[place] = Some(map.next_value()?),
+                        None => {
+                            map.next_value::<IgnoredAny>()?;
+                        }
+                    }
+                }
+                Ok(fields)
+            }
+        }
+        from.deserialize_map(Picking)
+    }
+}
+
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Pino's and bunyan's tens; below ten syslog's severities.
 fn number(level: u64) -> Option<LogLevel> {
@@ -48,36 +92,29 @@ fn number(level: u64) -> Option<LogLevel> {
     })
 }
 
+/// The level of that name, in any case. Asked of every word of a line's beginning: length and first letter rule most out.
 fn named(word: &str) -> Option<LogLevel> {
-    const NAMES: [(&str, LogLevel); 26] = [
-        ("trace", LogLevel::Trace),
-        ("silly", LogLevel::Trace),
-        ("finest", LogLevel::Trace),
-        ("debug", LogLevel::Debug),
-        ("dbg", LogLevel::Debug),
-        ("debu", LogLevel::Debug),
-        ("verbose", LogLevel::Debug),
-        ("fine", LogLevel::Debug),
-        ("info", LogLevel::Info),
-        ("inf", LogLevel::Info),
-        ("information", LogLevel::Info),
-        ("notice", LogLevel::Info),
-        ("http", LogLevel::Info),
-        ("log", LogLevel::Info),
-        ("warn", LogLevel::Warn),
-        ("warning", LogLevel::Warn),
-        ("wrn", LogLevel::Warn),
-        ("error", LogLevel::Error),
-        ("err", LogLevel::Error),
-        ("err!", LogLevel::Error),
-        ("severe", LogLevel::Error),
-        ("fatal", LogLevel::Fatal),
-        ("critical", LogLevel::Fatal),
-        ("crit", LogLevel::Fatal),
-        ("alert", LogLevel::Fatal),
-        ("emerg", LogLevel::Fatal),
-    ];
-    NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, level)| *level)
+    use LogLevel::{Debug, Error, Fatal, Info, Trace, Warn};
+    if !(3..=11).contains(&word.len()) {
+        return None;
+    }
+    let names: &[(&str, LogLevel)] = match word.as_bytes()[0].to_ascii_lowercase() {
+        b'a' => &[("alert", Fatal)],
+        b'c' => &[("critical", Fatal), ("crit", Fatal)],
+        b'd' => &[("debug", Debug), ("dbg", Debug), ("debu", Debug)],
+        b'e' => &[("error", Error), ("err", Error), ("err!", Error), ("emerg", Fatal)],
+        b'f' => &[("fatal", Fatal), ("fine", Debug), ("finest", Trace)],
+        b'h' => &[("http", Info)],
+        b'i' => &[("info", Info), ("inf", Info), ("information", Info)],
+        b'l' => &[("log", Info)],
+        b'n' => &[("notice", Info)],
+        b's' => &[("severe", Error), ("silly", Trace)],
+        b't' => &[("trace", Trace)],
+        b'v' => &[("verbose", Debug)],
+        b'w' => &[("warn", Warn), ("warning", Warn), ("wrn", Warn)],
+        _ => return None,
+    };
+    names.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, level)| *level)
 }
 
 /// What languages print when something broke.
@@ -213,6 +250,8 @@ mod tests {
             ("{\"level\":50,\"time\":1,\"msg\":\"no\"}", Error),
             ("{\"level\":10,\"msg\":\"step\"}", Trace),
             ("{\"severity\":\"CRITICAL\",\"message\":\"no\"}", Fatal),
+            ("{\"severity\":\"info\",\"deep\":{\"level\":[1,{}]},\"level\":\"error\"}", Error),
+            ("{\"level\":\"info\",\"level\":\"warn\"}", Warn),
             ("{\"log.level\":\"debug\",\"message\":\"no\"}", Debug),
             ("[12:00:00.000] FATAL (123): gone", Fatal),
         ] {
@@ -233,6 +272,8 @@ mod tests {
             "{\"message\":\"no level\"}",
             "{not json}",
             "{\"level\":{}}",
+            "{\"deep\":{\"level\":\"error\"}}",
+            "{\"level\":\"error\" \"x\"}",
             "informational",
             "E0102x",
         ] {

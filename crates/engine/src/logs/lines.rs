@@ -19,6 +19,8 @@ pub(super) struct Line {
 #[derive(Debug, Default)]
 pub(super) struct Splitter {
     line: Vec<u8>,
+    /// The offset its first byte came from.
+    begin: u64,
     /// A carriage return came last: what follows overwrites the line, unless it is the line's end.
     returned: bool,
     /// The line was cut: its rest is passed over.
@@ -29,6 +31,16 @@ impl Splitter {
     /// One that goes on behind a line, in the middle of it when that was `cut`.
     pub(super) fn behind(cut: bool) -> Self {
         Self { skipping: cut, ..Self::default() }
+    }
+
+    /// The offset of what stands there without a line's end.
+    pub(super) fn pending(&self) -> Option<u64> {
+        (!self.line.is_empty()).then_some(self.begin)
+    }
+
+    /// In the middle of a line that was cut.
+    pub(super) fn is_cut(&self) -> bool {
+        self.skipping
     }
 
     /// Takes output that begins at `offset` and gives each line that is complete.
@@ -71,6 +83,9 @@ impl Splitter {
         }
         if std::mem::take(&mut self.returned) {
             self.line.clear();
+        }
+        if self.line.is_empty() {
+            self.begin = at;
         }
         let room = LONGEST - self.line.len();
         let kept = &text[..text.len().min(room)];

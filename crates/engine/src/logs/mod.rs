@@ -17,6 +17,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
+use tokio::sync::Semaphore;
 
 pub(crate) use self::follow::Followed;
 use self::{book::Book, follow::Pumps, read::Asked};
@@ -28,6 +29,8 @@ const DELETED: u64 = 512 << 20;
 const STRANGE: Duration = Duration::from_hours(24);
 /// Longest wait for a line, milliseconds.
 const MOST_WAIT_MS: u64 = 10_000;
+/// Pages read at a time.
+const READERS: usize = 4;
 
 /// The end of a program's output as plain text, for reports.
 #[derive(Default)]
@@ -84,14 +87,18 @@ pub(crate) struct Logs {
     dir: PathBuf,
     books: Mutex<BTreeMap<WorkspaceId, Arc<Book>>>,
     pumps: Pumps,
+    /// A reader holds a file in memory: only so many read at a time.
+    reads: Semaphore,
 }
 
 impl Logs {
     /// Logs below the data folder. Nothing is read or made yet.
     pub(crate) fn new(data_dir: &std::path::Path) -> Self {
-        Self { dir: data_dir.join("logs"), books: Mutex::default(), pumps: Pumps::default() }
+        let reads = Semaphore::new(READERS);
+        Self { dir: data_dir.join("logs"), books: Mutex::default(), pumps: Pumps::default(), reads }
     }
 
+    /// Waits for no disk: the books of all workspaces are behind one lock.
     fn book(&self, id: &WorkspaceId, limit_mb: u64) -> Arc<Book> {
         let mut books = self.books.lock().unwrap_or_else(PoisonError::into_inner);
         let book = books
@@ -127,11 +134,16 @@ pub(crate) async fn page(shared: &Arc<Shared>, query: LogQuery) -> Result<LogPag
     let mut last = book.watch();
     loop {
         last.mark_unchanged();
-        let live = state.as_mut().is_some_and(|state| goes_on(state.borrow_and_update().state));
+        // A workspace that is being stopped is so already by its state; what it prints until then is waited for too.
+        let running = shared.logs.pumps.of(&query.id);
+        let works = state.as_mut().is_some_and(|state| goes_on(state.borrow_and_update().state));
+        let live = works || state.is_some() && running.any();
         let (reading, question) = (book.clone(), asked);
+        let turn = shared.logs.reads.acquire().await;
         let work = tokio::task::spawn_blocking(move || (read::page(&reading, &question), question));
         let (page, question) =
             work.await.map_err(|e| Problem::new(Code::Internal, format!("Reading the log broke: {e}.")))?;
+        drop(turn);
         asked = question;
         let page = LogPage { live, ..page? };
         let waits = page.records.is_empty() && page.gap.is_none() && !page.more && live;
@@ -139,20 +151,25 @@ pub(crate) async fn page(shared: &Arc<Shared>, query: LogQuery) -> Result<LogPag
             // With a wait it may still come.
             let asks = query.wait_ms.is_none() && query.after.is_none() && page.records.is_empty();
             if let Some(process) = query.process.as_ref().filter(|_| asks) {
+                let _turn = shared.logs.reads.acquire().await;
                 known(&book, process, &query.id).await?;
             }
             return Ok(page);
         }
         asked.behind(page.next);
         let changed = async {
-            match &mut state {
-                Some(state) => state.changed().await.is_ok(),
-                None => std::future::pending().await,
+            if let Some(state) = &mut state
+                && state.changed().await.is_ok()
+            {
+                return;
             }
+            // Nobody will change it any more.
+            std::future::pending::<()>().await;
         };
         tokio::select! {
             _ = last.changed() => {}
-            _ = changed => {}
+            () = changed => {}
+            () = running.over(), if !works => {}
             () = tokio::time::sleep_until(deadline) => {}
             () = shared.cancel.cancelled() => return Ok(LogPage { live: false, ..page }),
         }

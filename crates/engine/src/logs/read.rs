@@ -23,6 +23,8 @@ const USUAL_LINES: u32 = 1000;
 const MOST_TEXT: usize = 1 << 20;
 /// Bytes looked through for one page.
 const MOST_LOOKED: u64 = 16 << 20;
+/// The same for the last lines that fit, which lie anywhere.
+const MOST_LOOKED_BACK: u64 = if cfg!(test) { 512 << 10 } else { 256 << 20 };
 /// Longest pattern, bytes; what it may become, bytes.
 const PATTERN: usize = 1000;
 const COMPILED: usize = 1 << 20;
@@ -96,11 +98,16 @@ pub(super) fn knows(book: &Book, process: &str) -> Result<bool, Problem> {
     if named(&standing.voices) {
         return Ok(true);
     }
-    for &(first, _) in &standing.files {
-        match segment::recover(dir, first, |_| ()) {
-            Ok(found) if named(&found.voices) => return Ok(true),
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(unreadable(&e)),
-            _ => {}
+    for &(first, length) in standing.files.iter().rev() {
+        let bytes = read(dir, first, 0, length).map_err(|e| unreadable(&e))?.unwrap_or_default();
+        // Only the lines that name programs: records are passed over as they are.
+        let mut lines = bytes.split(|b| *b == b'\n').filter(|line| line.first() == Some(&b'{'));
+        let told = |line: &[u8]| match std::str::from_utf8(line).ok().and_then(segment::entry) {
+            Some(Entry::Known(more)) => named(&more),
+            _ => false,
+        };
+        if lines.any(told) {
+            return Ok(true);
         }
     }
     Ok(false)
@@ -173,13 +180,19 @@ fn tail(dir: &Path, standing: &Standing, asked: &Asked, count: usize) -> io::Res
     let last = standing.next - 1;
     let mut page = LogPage { records: Vec::new(), next: last, gap: None, more: false, live: false };
     let mut found: VecDeque<LogRecord> = VecDeque::new();
-    let mut text = 0;
+    let (mut text, mut looked) = (0, 0);
     for (index, &(begins, length)) in standing.files.iter().enumerate().rev() {
         let wanted = count - found.len();
         if wanted == 0 || text >= MOST_TEXT {
             break;
         }
+        if looked > 0 && looked + length > MOST_LOOKED_BACK {
+            // Older lines may fit, and are not looked for.
+            page.more = true;
+            break;
+        }
         let Some(bytes) = read(dir, begins, 0, length)? else { break };
+        looked += bytes.len() as u64;
         let newest = index + 1 == standing.files.len();
         let mut here: VecDeque<LogRecord> = VecDeque::new();
         let mut size_here = 0;

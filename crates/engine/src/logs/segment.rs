@@ -12,6 +12,8 @@ use std::{
 /// Marks of a record.
 pub(super) const CUT: u8 = 1;
 pub(super) const ENDED: u8 = 2;
+/// Streams that are in the middle of a line that was cut: so many bits from the left.
+pub(super) const WITHIN: u8 = 2;
 
 /// A program as a file keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,8 +22,12 @@ pub(super) struct Saved {
     pub(super) name: String,
     /// Its output is in the log up to this offset.
     pub(super) kept: u64,
-    /// The last line was cut: the rest of it is to be passed over.
-    pub(super) cut: bool,
+    /// That of a stream up to here, where that is further: another has a line that is not finished.
+    #[serde(default)]
+    pub(super) ahead: [u64; 3],
+    /// The streams whose last line was cut, as bits: the rest of it is to be passed over.
+    #[serde(default)]
+    pub(super) cuts: u8,
     pub(super) ended: bool,
 }
 
@@ -32,7 +38,8 @@ pub(super) struct Known<'a> {
 }
 
 /// A record: number, time, level, program (by its place among those known), stream, offset behind it, marks, bytes
-/// missing, text, text with colours.
+/// missing, text, text with colours; and the offset behind the line itself, where another stream's unfinished one begins
+/// before that.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Stored<'a>(
     pub(super) u64,
@@ -45,6 +52,7 @@ pub(super) struct Stored<'a>(
     pub(super) u64,
     #[serde(borrow)] pub(super) Cow<'a, str>,
     #[serde(borrow)] pub(super) Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")] pub(super) Option<u64>,
 );
 
 const LEVELS: [LogLevel; 6] =
@@ -144,11 +152,10 @@ pub(super) fn recover(dir: &Path, first: u64, mut line: impl FnMut(&Stored<'_>))
                     break;
                 }
                 voice.kept = record.5;
-                if record.stream() == LogStream::Slipway {
-                    voice.ended |= record.6 & ENDED != 0;
-                    voice.cut &= record.7 == 0;
-                } else {
-                    voice.cut = record.6 & CUT != 0;
+                voice.cuts = record.6 >> WITHIN;
+                match voice.ahead.get_mut(usize::from(record.4)) {
+                    Some(ahead) => *ahead = record.10.unwrap_or(record.5),
+                    None => voice.ended |= record.6 & ENDED != 0,
                 }
                 line(&record);
                 found.next = record.0 + 1;

@@ -116,6 +116,64 @@ fn another_owner_goes_on_where_the_first_was_killed() {
 }
 
 #[test]
+fn a_disk_that_is_waited_for_holds_up_nobody_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let logs = std::sync::Arc::new(super::Logs::new(dir.path()));
+    let (slow, other) = ("w1".parse().unwrap(), "w2".parse().unwrap());
+    let book = logs.book(&slow, 1);
+    // As while it writes.
+    let held = book.writer();
+    let (tell, told) = std::sync::mpsc::channel();
+    let asked = logs.clone();
+    std::thread::spawn(move || {
+        asked.book(&slow, 2);
+        asked.book(&other, 2);
+        let begun = asked.book(&slow, 2).begun();
+        tell.send(begun)
+    });
+    assert_eq!(told.recv_timeout(std::time::Duration::from_secs(20)), Ok(0));
+    assert_eq!(held.limit, 1 << 20);
+    drop(held);
+    assert_eq!(book.writer().limit, 2 << 20);
+}
+
+#[test]
+fn leaving_a_life_late_does_not_close_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let book = open(dir.path(), 1 << 20);
+    book.begin(1, &id("b1-1"), "dev", "run");
+    let begun = book.begun();
+    book.begin(2, &id("b1-2"), "worker", "run");
+    book.begin(2, &id("b1-3"), "worker", "run");
+    book.leave(3, begun, "the workspace was stopped");
+    assert_eq!(["b1-1", "b1-2", "b1-3"].map(|of| book.has_ended(&id(of))), [true, false, false]);
+    drop(book);
+    // What an earlier owner began is left with the rest.
+    let book = open(dir.path(), 1 << 20);
+    book.leave(4, book.begun(), "the workspace was stopped");
+    assert!(book.has_ended(&id("b1-2")) && book.has_ended(&id("b1-3")));
+}
+
+#[test]
+fn the_last_lines_that_fit_are_looked_for_within_bounds_and_names_everywhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let book = open(dir.path(), 2 << 20);
+    book.begin(1, &id("b1-1"), "first", "run");
+    book.feed(1, &id("b1-1"), LogStream::Terminal, 0, b"needle\r\n");
+    book.end(1, &id("b1-1"), true, "ended");
+    book.begin(2, &id("b1-2"), "dev", "run");
+    let near = ask(&book, &LogQuery { tail: Some(1), grep: Some("needle".into()), ..query() });
+    assert!(near.records.len() == 1 && !near.more);
+    book.feed(2, &id("b1-2"), LogStream::Terminal, 0, numbers(0..20_000).as_bytes());
+    let far = ask(&book, &LogQuery { tail: Some(1), grep: Some("needle".into()), ..query() });
+    assert!(far.records.is_empty() && far.more, "{far:?}");
+    let last = ask(&book, &LogQuery { tail: Some(1), ..query() });
+    assert!(last.records.len() == 1 && !last.more);
+    assert!(read::knows(&book, "first").unwrap() && read::knows(&book, "b1-2").unwrap());
+    assert!(!read::knows(&book, "needle").unwrap() && !read::knows(&book, "run").unwrap());
+}
+
+#[test]
 fn a_cap_drops_the_oldest_and_a_reader_is_told() {
     let dir = tempfile::tempdir().unwrap();
     let limit = 1 << 20;
@@ -239,6 +297,60 @@ proptest! {
         book.feed(1, &dev, LogStream::Terminal, from as u64, &all[from..]);
         let expected: Vec<String> = lines.iter().map(|line| super::lines::plain(line.as_bytes()).0).collect();
         prop_assert_eq!(printed(&book), expected);
+    }
+
+    /// The same where a program's output has two streams: each has its own lines, and neither loses one to the other.
+    #[test]
+    fn each_stream_keeps_its_lines_whatever_happens(
+        chunks in proptest::collection::vec((any::<bool>(), "[a-c\n\r]{1,12}"), 1..60),
+        kills in proptest::collection::vec((1..8_usize, 0..30_u64), 0..12),
+        long in 0..60_usize,
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let exec = id("b1-1");
+        let mut offset = 0;
+        let mut all: Vec<(LogStream, u64, Vec<u8>)> = Vec::new();
+        for (n, (error, text)) in chunks.into_iter().enumerate() {
+            let stream = if error { LogStream::Stderr } else { LogStream::Stdout };
+            let mut text = text.into_bytes();
+            if n == long {
+                text.splice(..0, vec![b'x'; 40_000]);
+            }
+            all.push((stream, offset, text.clone()));
+            offset += text.len() as u64;
+        }
+        let feed = |book: &Book, from: u64, most: usize| {
+            let wanted = all.iter().filter(|(_, at, text)| at + text.len() as u64 > from);
+            for (stream, at, text) in wanted.take(most) {
+                book.feed(1, &exec, *stream, *at, text);
+            }
+        };
+        let mut book = open(dir.path(), 1 << 20);
+        for (most, torn) in kills {
+            let from = book.begin(1, &exec, "exec", "run");
+            feed(&book, from, most);
+            drop(book);
+            let folder = dir.path().join("w");
+            if let Some((first, length)) = segment::list(&folder).unwrap().pop() {
+                let file = fs::OpenOptions::new().write(true).open(segment::path(&folder, first)).unwrap();
+                file.set_len(length.saturating_sub(torn)).unwrap();
+            }
+            book = open(dir.path(), 1 << 20);
+        }
+        let from = book.begin(1, &exec, "exec", "run");
+        feed(&book, from, usize::MAX);
+        book.end(2, &exec, true, "ended");
+        let lines = |book: &Book, of: LogStream| -> Vec<String> {
+            let page = ask(book, &LogQuery { limit: Some(10_000), ..query() });
+            page.records.into_iter().filter(|line| line.stream == of).map(|line| line.message).collect()
+        };
+        let whole = Book::new(dir.path().join("whole"), 1 << 20);
+        whole.begin(1, &exec, "exec", "run");
+        feed(&whole, 0, usize::MAX);
+        whole.end(2, &exec, true, "ended");
+        for stream in [LogStream::Stdout, LogStream::Stderr] {
+            prop_assert_eq!(lines(&book, stream), lines(&whole, stream));
+        }
     }
 
     /// A damaged file never breaks a reader or a writer, and what is before the damage stays.

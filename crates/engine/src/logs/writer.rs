@@ -12,7 +12,7 @@ use std::{
 use super::{
     Tail, level,
     lines::{Line, Splitter, plain},
-    segment::{self, CUT, ENDED, Known, Saved, Stored},
+    segment::{self, CUT, ENDED, Known, Saved, Stored, WITHIN},
 };
 
 /// Programs a log knows before it forgets those that ended first, and how many ended ones it then keeps.
@@ -27,12 +27,16 @@ const SMALLEST: u64 = 64 << 10;
 const MARK_EVERY: u64 = 64 << 10;
 /// Written at once, bytes; half a file where that is less, so that no write outgrows one.
 const BATCH: u64 = 256 << 10;
+/// So far behind the newest line one without an end may have begun to be read again by the next owner, bytes.
+const BACK: u64 = 64 << 10;
 /// Longest line of Slipway's own, characters.
 const NOTE: usize = 1000;
 
 /// A program whose output is kept.
 pub(super) struct Voice {
     pub(super) saved: Saved,
+    /// The how manieth this owner has begun; 0: an earlier one did.
+    pub(super) number: u64,
     /// All output before this offset has been taken, also what is not yet a line.
     pub(super) read: u64,
     splitters: [Splitter; 3],
@@ -44,10 +48,10 @@ pub(super) struct Voice {
 }
 
 impl Voice {
-    pub(super) fn of(saved: Saved) -> Self {
-        let splitters = [Splitter::behind(saved.cut), Splitter::default(), Splitter::default()];
+    pub(super) fn of(saved: Saved, number: u64) -> Self {
+        let splitters = [0, 1, 2].map(|stream| Splitter::behind(saved.cuts >> stream & 1 != 0));
         let read = saved.kept;
-        Self { saved, read, splitters, level: LogLevel::Info, tail: Tail::default(), lost_to: None }
+        Self { saved, number, read, splitters, level: LogLevel::Info, tail: Tail::default(), lost_to: None }
     }
 }
 
@@ -69,10 +73,19 @@ struct Draft<'a> {
     stream: LogStream,
     /// The output offset behind it.
     end: u64,
+    /// [`CUT`], [`ENDED`].
     marks: u8,
     missing: u64,
     text: &'a str,
     coloured: Option<&'a str>,
+}
+
+/// From where a program is gone on with, and what of its streams is to be passed over then.
+#[derive(Clone, Copy, Default)]
+struct Reached {
+    from: u64,
+    ahead: [u64; 3],
+    cuts: u8,
 }
 
 /// The writing half of a book.
@@ -84,9 +97,9 @@ pub(super) struct Writer {
     pub(super) closed: bool,
     pub(super) voices: Vec<Voice>,
     pub(super) limit: u64,
-    /// Records that are not yet on disk, and the offset behind the last.
+    /// Records that are not yet on disk, and how far their program is read behind the last.
     pub(super) buffer: Vec<u8>,
-    end: u64,
+    reached: Reached,
     /// The number of the next record, and of the first that is not on disk.
     next: u64,
     written: u64,
@@ -154,7 +167,7 @@ impl Writer {
             self.marks = vec![(first, 0)];
             self.next = found.next;
             self.table.clone_from(&found.voices);
-            self.voices = found.voices.into_iter().map(Voice::of).collect();
+            self.voices = found.voices.into_iter().map(|saved| Voice::of(saved, 0)).collect();
             for (voice, tail) in self.voices.iter_mut().zip(tails) {
                 voice.tail = tail;
             }
@@ -196,7 +209,11 @@ impl Writer {
     pub(super) fn take(&mut self, at_ms: u64, place: usize, stream: LogStream, at: u64, piece: &[u8]) {
         let mut lines: Vec<Line> = Vec::new();
         let voice = &mut self.voices[place];
-        voice.splitters[(stream as usize).min(2)].push(at, piece, &mut |line| lines.push(line));
+        let of = (stream as usize).min(2);
+        // What an earlier owner kept before another stream's line was finished.
+        let known = usize::try_from(voice.saved.ahead[of].saturating_sub(at)).unwrap_or(usize::MAX);
+        let (known, new) = piece.split_at(known.min(piece.len()));
+        voice.splitters[of].push(at + known.len() as u64, new, &mut |line| lines.push(line));
         voice.read = at + piece.len() as u64;
         for line in lines {
             self.line(at_ms, place, stream, &line);
@@ -280,23 +297,36 @@ impl Writer {
 
     fn put(&mut self, at_ms: u64, place: usize, draft: &Draft<'_>) {
         let Draft { level, stream, end, marks, missing, text, coloured } = *draft;
+        let voice = &self.voices[place];
+        let of = stream as usize;
+        let others = || voice.splitters.iter().enumerate().filter(|(other, _)| *other != of);
+        // The lines of the other streams that are not finished are wanted again, unless they stand there for long.
+        let from = others().filter_map(|(_, other)| other.pending()).filter(|begin| begin + BACK > end);
+        let from = from.fold(end, u64::min);
+        let cuts = others().fold(0, |cuts, (other, splitter)| cuts | u8::from(splitter.is_cut()) << other);
+        let cuts = cuts | u8::from(marks & CUT != 0) << of.min(2);
+        let mut reached = Reached { from, cuts, ..self.reached };
+        if let Some(ahead) = reached.ahead.get_mut(of) {
+            *ahead = end;
+        }
         let record = Stored(
             self.next,
             at_ms,
             level as u8,
             place,
             stream as u8,
-            end,
-            marks,
+            from,
+            marks | cuts << WITHIN,
             missing,
             Cow::Borrowed(text),
             coloured.map(Cow::Borrowed),
+            (from < end).then_some(end),
         );
         // Numbers and text always become JSON, and a Vec takes it.
         if serde_json::to_writer(&mut self.buffer, &record).is_ok() {
             self.buffer.push(b'\n');
             self.next += 1;
-            self.end = end;
+            self.reached = reached;
         }
     }
 
@@ -313,15 +343,20 @@ impl Writer {
         self.buffer.clear();
         self.buffer.shrink_to(1 << 20);
         let voice = &mut self.voices[place];
+        let reached = std::mem::take(&mut self.reached);
         match result {
             Ok(()) => {
-                voice.saved.kept = self.end;
+                voice.saved.kept = reached.from;
+                voice.saved.cuts = reached.cuts;
+                for (kept, ahead) in voice.saved.ahead.iter_mut().zip(reached.ahead) {
+                    *kept = ahead.max(*kept);
+                }
                 voice.lost_to = None;
                 self.written = self.next;
                 self.failing = false;
             }
             Err(error) => {
-                voice.lost_to = Some(self.end);
+                voice.lost_to = Some(reached.from);
                 self.next = self.written;
                 if !std::mem::replace(&mut self.failing, true) {
                     tracing::warn!(dir = %dir.display(), %error, "output is not kept for now");

@@ -1917,7 +1917,7 @@ next: number,
  */
 gap?: LogGap, 
 /**
- * There is more to look at right now.
+ * There is more to look at right now. With `tail`: older lines may fit that were not looked for.
  */
 more: boolean, 
 /**

@@ -115,6 +115,7 @@ impl Driver {
         };
         let ran = self.record.app.is_some();
         self.say_problem(&problem);
+        self.shared.leave_log(&self.record.view.id, "the container ended");
         self.rest(Some(problem));
         if ran {
             self.start_again(true, "was ended with its container", "");
@@ -123,9 +124,6 @@ impl Driver {
 
     /// The container is stopped; files are kept.
     pub(super) fn rest(&mut self, problem: Option<Problem>) {
-        if problem.is_some() {
-            self.shared.leave_log(&self.record.view.id, "the container ended");
-        }
         self.record.app = None;
         self.record.paused_from = None;
         self.record.restarting = false;
@@ -185,7 +183,8 @@ impl Driver {
         let Some(listed) = processes(&link, &self.record.view.id).await else { return };
         for process in &listed {
             // What was printed while nobody followed is in the agent's history.
-            if process.running || !self.shared.log_has_end(&self.record.view.id, &process.program.id) {
+            let id = &self.record.view.id;
+            if process.running || !self.shared.log_has_end(id, &process.program.id).await {
                 self.shared.keep_log(&link, &process.program);
             }
         }
