@@ -1,10 +1,15 @@
 //! The pane on Linux: a WebKitGTK webview in a `gtk::Overlay` above the interface's. Tauri packs child webviews into a
 //! box that ignores positions (tauri#10420), so the interface's webview is moved into the overlay and the preview is
-//! laid over it by margins and a size. Everything here runs on the main thread, where GTK lives.
+//! given its place in it by the overlay's own question: a size request is only the least, and WebKit's natural size is
+//! the one it has, so that it would never shrink. Everything here runs on the main thread, where GTK lives.
 
 use gtk::{gdk, glib, prelude::*};
 use slipway_wire::{Code, Problem};
-use std::{cell::RefCell, collections::HashMap};
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    rc::Rc,
+};
 use tauri::{AppHandle, Url};
 use webkit2gtk::{
     CacheModel, DownloadExt, MemoryPressureSettings, SettingsExt, SnapshotOptions, SnapshotRegion,
@@ -25,7 +30,8 @@ struct Pane {
     ui: WebView,
     view: Option<WebView>,
     site: Option<Site>,
-    place: Place,
+    /// Shared with the overlay, which may ask while the panes are in use.
+    place: Rc<Cell<Place>>,
     chords: Chords,
 }
 
@@ -53,11 +59,17 @@ pub(crate) fn adopt(window: &str, ui: WebView) {
     parent.remove(&ui);
     overlay.add(&ui);
     parent.pack_start(&overlay, true, true, 0);
+    let place = Rc::new(Cell::new(Place::default()));
+    let asked = place.clone();
+    overlay.connect_get_child_position(move |_, _| {
+        let place = asked.get();
+        let [x, y, width, height] = [place.x, place.y, place.width, place.height].map(|side| side as i32);
+        Some(gdk::Rectangle::new(x, y, width.max(1), height.max(1)))
+    });
     overlay.show_all();
     // Moving it took the keyboard from it.
     ui.grab_focus();
-    let pane =
-        Pane { overlay, ui, view: None, site: None, place: Place::default(), chords: Chords::default() };
+    let pane = Pane { overlay, ui, view: None, site: None, place, chords: Chords::default() };
     PANES.with_borrow_mut(|panes| panes.insert(window.to_owned(), pane));
 }
 
@@ -72,17 +84,15 @@ pub(crate) fn forget(window: &str) {
 /// Moves, shows or hides the pane.
 pub(crate) fn place(window: &str, place: Place) {
     with(window, |pane| {
-        pane.place = place.bounded();
+        pane.place.set(place.bounded());
         lay(pane);
     });
 }
 
 fn lay(pane: &Pane) {
-    let (Some(view), place) = (&pane.view, pane.place) else { return };
-    view.set_margin_start(place.x as i32);
-    view.set_margin_top(place.y as i32);
-    view.set_size_request(place.width as i32, place.height as i32);
-    let visible = place.visible && pane.site.is_some();
+    let Some(view) = &pane.view else { return };
+    pane.overlay.queue_allocate();
+    let visible = pane.place.get().visible && pane.site.is_some();
     if !visible && view.is_focus() {
         // What is hidden would keep the keyboard, and every key would be lost.
         pane.ui.grab_focus();
@@ -188,8 +198,6 @@ fn make(app: &AppHandle, window: &str, ui: &WebView) -> WebView {
         settings.set_enable_media_stream(false);
         settings.set_javascript_can_open_windows_automatically(false);
     }
-    view.set_halign(gtk::Align::Start);
-    view.set_valign(gtk::Align::Start);
     view.set_no_show_all(true);
     policy::apply(app, window, &view);
     report_state(app, window, &view);

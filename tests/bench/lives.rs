@@ -94,14 +94,14 @@ pub(crate) async fn adoption() -> Result<()> {
     let data = tempfile::tempdir()?;
     slipway(data.path(), &["settings", "set", "pool_size", "0"])?;
     slipway(data.path(), &["settings", "set", "preset", "small"])?;
-    let measured = adopt(data.path()).await;
+    let measured = adopt(data.path());
     end_owner(data.path())?;
     containers::remove_all(data.path()).await?;
     println!();
     measured
 }
 
-async fn adopt(data: &Path) -> Result<()> {
+fn adopt(data: &Path) -> Result<()> {
     let zip = project::zip_sample("static", data)?;
     for n in 0..ADOPTED {
         slipway(data, &["deploy", &zip.to_string_lossy(), "--name", &format!("kept {n}")])?;

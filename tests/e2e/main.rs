@@ -10,4 +10,5 @@ mod isolation;
 mod keys;
 mod kinds;
 mod measures;
+mod place;
 mod second;
