@@ -3,7 +3,7 @@
 #![expect(clippy::print_stdout, reason = "a bench prints")]
 
 use super::{deploys::slipway, figures::figure, terminals::resident_kb};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use slipway_tests::{containers, project};
 use std::{
@@ -54,10 +54,15 @@ pub(crate) fn owner(data: &Path) -> Result<String> {
     Ok(pid.with_context(|| format!("a process id in {found:?}"))?.to_owned())
 }
 
-/// Ends the background owner; its containers are removed by label afterwards.
+/// Ends the background owner, and what it runs with it; what it leaves is removed by label afterwards.
 pub(crate) fn end_owner(data: &Path) -> Result<()> {
     let pid = owner(data)?;
-    std::process::Command::new("kill").arg(pid).status()?;
+    std::process::Command::new("kill").arg(&pid).status()?;
+    let (process, began) = (Path::new("/proc").join(&pid), Instant::now());
+    while process.exists() {
+        ensure!(began.elapsed() < MINUTE, "the owner, process {pid}, does not end");
+        std::thread::sleep(Duration::from_millis(10));
+    }
     Ok(())
 }
 
