@@ -9,7 +9,7 @@ mod wishes;
 pub(crate) use intake::{Intake, inspect, intake_limits, plan_view};
 pub(crate) use job::{Job, cancelled, hang_up, stop_process};
 pub(crate) use run::{
-    Ended, HEALTH_TAG, app_tag, exit_view, followed, how_ended, output, role_of, watch_app,
+    Ended, HEALTH_TAG, Printed, app_tag, exit_view, followed, how_ended, output, role_of, watch_app,
 };
 pub use upload::UnpackSummary;
 pub(crate) use upload::unpack;

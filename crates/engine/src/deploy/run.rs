@@ -1,7 +1,7 @@
 //! Running one command in a workspace and following it to its end.
 
 use slipway_agent_api::v1::{
-    AttachOpen, AttachRequest, EnvironmentVariable, ExecRequest, Exit, UsageRequest, WindowSize,
+    AttachOpen, AttachReply, AttachRequest, EnvironmentVariable, ExecRequest, Exit, UsageRequest, WindowSize,
     attach_reply::Event, attach_request::Part,
 };
 use slipway_wire::{Code, Problem, Process, ProcessExit, ProcessRole, WorkspaceId};
@@ -139,24 +139,49 @@ pub(super) async fn exit_of(link: &AgentLink, process: &str) -> Result<ProcessEx
     attached(link, process, u64::MAX, |_| ()).await
 }
 
+/// What a program prints, for who only listens.
+pub(crate) struct Printed {
+    replies: tonic::Streaming<AttachReply>,
+    /// Stays open for as long as we listen: its end would mean end of input.
+    _requests: tokio::sync::mpsc::Sender<AttachRequest>,
+}
+
+impl Printed {
+    /// From an offset on. With `lossless`, the program waits for a listener that is slow.
+    pub(crate) async fn follow(
+        link: &AgentLink,
+        process: &str,
+        offset: u64,
+        lossless: bool,
+    ) -> Result<Self, Problem> {
+        let open = AttachOpen { process: process.to_owned(), offset, lossless, acknowledging: None };
+        let (keep_open, requests) = tokio::sync::mpsc::channel(1);
+        keep_open
+            .send(AttachRequest { part: Some(Part::Open(open)) })
+            .await
+            .map_err(|_| Problem::new(Code::Internal, "A program could not be followed."))?;
+        let requests = tokio_stream::wrappers::ReceiverStream::new(requests);
+        let replies = link.client.clone().attach(requests).await;
+        let replies = replies.map_err(|s| agent_problem(FOLLOWING, &s))?.into_inner();
+        Ok(Self { replies, _requests: keep_open })
+    }
+
+    /// The next that the agent tells; `None`: it tells no more.
+    pub(crate) async fn next(&mut self) -> Result<Option<AttachReply>, Problem> {
+        self.replies.message().await.map_err(|s| agent_problem(FOLLOWING, &s))
+    }
+}
+
+const FOLLOWING: &str = "following a program";
+
 async fn attached(
     link: &AgentLink,
     process: &str,
     offset: u64,
     mut see: impl FnMut(&[u8]),
 ) -> Result<ProcessExit, Problem> {
-    let doing = "following a program";
-    let open = AttachOpen { process: process.to_string(), offset, lossless: false, acknowledging: None };
-    // The request stream stays open for as long as we listen: its end would mean end of input.
-    let (keep_open, requests) = tokio::sync::mpsc::channel(1);
-    keep_open
-        .send(AttachRequest { part: Some(Part::Open(open)) })
-        .await
-        .map_err(|_| Problem::new(Code::Internal, "A program could not be followed."))?;
-    let requests = tokio_stream::wrappers::ReceiverStream::new(requests);
-    let stream = link.client.clone().attach(requests).await;
-    let mut stream = stream.map_err(|s| agent_problem(doing, &s))?.into_inner();
-    while let Some(reply) = stream.message().await.map_err(|s| agent_problem(doing, &s))? {
+    let mut printed = Printed::follow(link, process, offset, false).await?;
+    while let Some(reply) = printed.next().await? {
         match reply.event {
             Some(Event::Output(output)) => see(&output.data),
             Some(Event::Exit(exit)) => return Ok(exit_view(&exit)),

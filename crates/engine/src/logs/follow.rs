@@ -1,7 +1,7 @@
 //! From an agent to a log: one pump for each program, however many wait for its end. A pump ends with the program or with
 //! the connection; the next one goes on from the offset reached.
 
-use slipway_agent_api::v1::{AttachOpen, AttachRequest, Stream, attach_reply::Event, attach_request::Part};
+use slipway_agent_api::v1::{Stream, attach_reply::Event};
 use slipway_wire::{Code, LogStream, Problem, ProcessExit, ProcessId, WorkspaceId};
 use std::{
     collections::BTreeMap,
@@ -12,8 +12,8 @@ use tokio::sync::watch;
 
 use super::book::Book;
 use crate::{
-    agent_link::{AgentLink, agent_problem},
-    deploy::{exit_view, how_ended},
+    agent_link::AgentLink,
+    deploy::{Printed, exit_view, how_ended},
     shared::Shared,
 };
 
@@ -128,24 +128,14 @@ impl Shared {
 }
 
 async fn pump(shared: &Arc<Shared>, book: &Arc<Book>, link: &AgentLink, program: &Followed) -> Outcome {
-    let doing = "following a program";
     let now = || shared.config.clock.now_ms();
     let Followed { id, name, command, .. } = program.clone();
     let at_ms = now();
     let offset = on_disk(book, move |book| book.begin(at_ms, &id, &name, &command)).await?;
     let id = &program.id;
     // Lossless: a program that prints faster than a disk writes waits, as it would for a terminal.
-    let open = AttachOpen { process: id.to_string(), offset, lossless: true, acknowledging: None };
-    // The request stream stays open for as long as we listen: its end would mean end of input.
-    let (keep_open, requests) = tokio::sync::mpsc::channel(1);
-    keep_open
-        .send(AttachRequest { part: Some(Part::Open(open)) })
-        .await
-        .map_err(|_| Problem::new(Code::Internal, "A program could not be followed."))?;
-    let requests = tokio_stream::wrappers::ReceiverStream::new(requests);
-    let stream = link.client.clone().attach(requests).await;
-    let mut stream = stream.map_err(|s| agent_problem(doing, &s))?.into_inner();
-    while let Some(reply) = stream.message().await.map_err(|s| agent_problem(doing, &s))? {
+    let mut printed = Printed::follow(link, id.as_str(), offset, true).await?;
+    while let Some(reply) = printed.next().await? {
         let (at_ms, id) = (now(), id.clone());
         match reply.event {
             Some(Event::Output(output)) => {
