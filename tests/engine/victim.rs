@@ -4,7 +4,7 @@
 use super::harness::{LONG, config, request};
 use anyhow::{Context, Result, bail};
 use futures_util::StreamExt;
-use slipway_engine::Engine;
+use slipway_engine::{Certificates, Engine};
 use slipway_wire::{
     Api, EventBody, LogQuery, Nothing, OpenProcess, PhaseName, PhaseState, WindowSize, WorkspaceId,
     WorkspaceState,
@@ -34,7 +34,8 @@ async fn the_victim() -> Result<()> {
     let Some(data) = env::var_os(DATA).map(PathBuf::from) else { return Ok(()) };
     let mut config = config(&data)?;
     if env::var_os(FRESH).is_some() {
-        config.certificates = Some(format!("# {}\n", data.display()).into_bytes());
+        let bundle = format!("# {}\n", data.display()).into_bytes();
+        config.certificates = Some(Certificates { bundle, own: Vec::new() });
     }
     if let Ok(size) = env::var(POOL) {
         config.pool_size = size.parse()?;

@@ -2,7 +2,7 @@
 //! only ever remove what it made.
 
 use anyhow::{Context, Result, ensure};
-use std::path::Path;
+use std::{path::Path, time::Duration};
 use tokio::process::Command;
 
 /// The identity a data directory has, once Slipway has opened it.
@@ -37,8 +37,18 @@ pub async fn of(instance: &str) -> Result<Vec<String>> {
 pub async fn remove_all(data: &Path) -> Result<()> {
     let Ok(instance) = instance(data) else { return Ok(()) };
     for container in of(&instance).await? {
-        docker(&["rm", "--force", "--volumes", &container]).await?;
+        if let Err(error) = docker(&["rm", "--force", "--volumes", &container]).await {
+            // An owner that has just ended may have asked for it: then it is gone in a moment.
+            let going = ["already in progress", "No such container"];
+            ensure!(going.iter().any(|words| error.to_string().contains(words)), error);
+        }
     }
+    crate::wait_until("the containers to be gone", Duration::from_mins(1), || async {
+        let left = of(&instance).await?;
+        ensure!(left.is_empty(), "{} are left", left.len());
+        Ok(Some(()))
+    })
+    .await?;
     let ours = format!("label=slipway.instance={instance}");
     let snapshots =
         docker(&["images", "--quiet", "--filter", &ours, "--filter", "label=slipway.role=snapshot"]).await?;

@@ -1,7 +1,7 @@
 //! An engine in a test's own process: where its parts come from, and the plainest request to it.
 
 use anyhow::{Context, Result, ensure};
-use slipway_engine::{AgentBinary, Config, DockerHints, SystemClock, SystemHost};
+use slipway_engine::{AgentBinary, Certificates, Config, DockerHints, SystemClock, SystemHost};
 use slipway_wire::{DeployRequest, Source};
 use std::{
     collections::BTreeMap,
@@ -33,7 +33,7 @@ pub fn config(data: &Path) -> Result<Config> {
         settings_file: data.join("settings.toml"),
         samples_dir: Some(crate::root()?.join("samples")),
         agents: vec![AgentBinary { arch: arch.to_owned(), path: agent()? }],
-        certificates: std::fs::read(trust).ok(),
+        certificates: std::fs::read(trust).ok().map(|pem| Certificates { bundle: pem.clone(), own: pem }),
         docker: DockerHints { docker_host: env::var("DOCKER_HOST").ok(), ..DockerHints::default() },
         proxy: None,
         trusted_networks: Vec::new(),

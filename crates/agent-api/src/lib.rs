@@ -16,6 +16,8 @@ pub const AGENT_PATH: &str = "/.slipway/agent";
 
 /// The host's certificate bundle in a prepared image.
 pub const CERTIFICATES_PATH: &str = "/.slipway/certificates.pem";
+/// Those of them that are no public authority's, if there are any.
+pub const OWN_CERTIFICATES_PATH: &str = "/.slipway/own-certificates.pem";
 
 /// The agent's Unix socket. An abstract name (no file): nothing to clean up, and no directory has to be writable.
 /// Code in the container can reach it too; it has the same rights as the agent, so that gives it nothing.

@@ -9,7 +9,7 @@ use slipway_agent_api::{EGRESS_PORT, SOCKET_NAME};
 
 /// Shown for `help` and after a mistake.
 pub(crate) const USAGE: &str = "\
-Usage: slipway-agent init [--socket NAME] [--egress-port N] [--stdio]
+Usage: slipway-agent init [--socket NAME] [--egress-port N] [--stdio] [--hosts]
        slipway-agent connect [--socket NAME]
        slipway-agent static --root DIR --port N [--host ADDRESS] [--spa]
        slipway-agent version
@@ -34,6 +34,8 @@ pub(crate) struct InitOptions {
     pub(crate) egress_port: u16,
     /// Serve one connection over standard input and output as well.
     pub(crate) stdio: bool,
+    /// Write `/etc/hosts` where it does not name `localhost`.
+    pub(crate) hosts: bool,
 }
 
 /// What `static` may be told.
@@ -79,11 +81,13 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocat
 }
 
 fn init<I: Iterator<Item = OsString>>(mut rest: Rest<I>) -> Result<Invocation, ArgumentError> {
-    let mut options = InitOptions { socket: SOCKET_NAME.into(), egress_port: EGRESS_PORT, stdio: false };
+    let mut options =
+        InitOptions { socket: SOCKET_NAME.into(), egress_port: EGRESS_PORT, stdio: false, hosts: false };
     while let Some(name) = rest.option()? {
         match name.as_str() {
             "--socket" => options.socket = rest.value(&name)?.into_vec(),
             "--stdio" => options.stdio = true,
+            "--hosts" => options.hosts = true,
             "--egress-port" => options.egress_port = rest.parsed(&name)?,
             _ => return Err(ArgumentError::UnknownOption(name)),
         }
@@ -153,11 +157,13 @@ mod tests {
 
     #[test]
     fn init_defaults_to_the_contract() {
-        let expected = |stdio| {
-            Ok(Invocation::Init(InitOptions { socket: SOCKET_NAME.into(), egress_port: EGRESS_PORT, stdio }))
+        let expected = |stdio, hosts| {
+            let (socket, egress_port) = (SOCKET_NAME.into(), EGRESS_PORT);
+            Ok(Invocation::Init(InitOptions { socket, egress_port, stdio, hosts }))
         };
-        assert_eq!(parsed(&["init"]), expected(false));
-        assert_eq!(parsed(&["init", "--stdio"]), expected(true));
+        assert_eq!(parsed(&["init"]), expected(false, false));
+        assert_eq!(parsed(&["init", "--stdio"]), expected(true, false));
+        assert_eq!(parsed(&["init", "--hosts", "--stdio"]), expected(true, true));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! orderly way on TERM or INT. One thread runs everything but blocking file work.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use nix::sys::signal::SigSet;
@@ -9,6 +10,7 @@ use rustix::process::DumpableBehavior;
 
 use crate::arguments::InitOptions;
 use crate::egress::{self, Gate};
+use crate::hosts;
 use crate::listener;
 use crate::process::Processes;
 use crate::reaper::Reaper;
@@ -27,6 +29,12 @@ pub(crate) fn run(options: &InitOptions) -> io::Result<()> {
     rustix::process::set_child_subreaper(rustix::process::Pid::from_raw(1))?;
     let signals = Signals::block()?;
     crate::sys::return_large_memory();
+    if options.hosts
+        && let Err(error) = hosts::ensure(Path::new(hosts::PATH))
+    {
+        // Programs that look `localhost` up will say so; all others run.
+        crate::complain(&format!("slipway-agent: {} cannot be written: {error}\n", hosts::PATH));
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
@@ -53,8 +61,7 @@ async fn serve(options: &InitOptions, signals: &SigSet) -> io::Result<()> {
         // Without it programs have no way out, but everything else works: 0 tells the engine.
         Err(error) => {
             crate::complain(&format!(
-                "slipway-agent: no outgoing proxy on port {}: {error}
-",
+                "slipway-agent: no outgoing proxy on port {}: {error}\n",
                 options.egress_port
             ));
             0

@@ -6,6 +6,7 @@ mod connect;
 mod dial;
 mod egress;
 mod files;
+mod hosts;
 mod init;
 mod listener;
 mod ports;

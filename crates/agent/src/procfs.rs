@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::Read as _;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Name of the environment variable that ties a process to the Exec it descends from, for those that left its session
@@ -35,7 +36,7 @@ pub(crate) struct Stat {
 
 /// Reads one process, or nothing when it is gone.
 pub(crate) fn stat(pid: i32) -> Option<Stat> {
-    parse_stat(&read_bounded(&format!("/proc/{pid}/stat"), STAT_BYTES)?)
+    parse_stat(&read_bounded(format!("/proc/{pid}/stat"), STAT_BYTES)?)
 }
 
 /// Every process in the container, the agent included.
@@ -53,7 +54,7 @@ pub(crate) fn pids() -> impl Iterator<Item = i32> {
 
 /// The Exec id a process carries in its environment, if it can be read and carries one.
 pub(crate) fn carried_process(pid: i32) -> Option<String> {
-    let environment = read_bounded(&format!("/proc/{pid}/environ"), ENVIRONMENT_BYTES)?;
+    let environment = read_bounded(format!("/proc/{pid}/environ"), ENVIRONMENT_BYTES)?;
     let prefix = [PROCESS_VARIABLE.as_bytes(), b"="].concat();
     let value = environment.split(|byte| *byte == 0).find_map(|line| line.strip_prefix(prefix.as_slice()))?;
     String::from_utf8(value.to_vec()).ok()
@@ -76,7 +77,7 @@ pub(crate) fn forks() -> Option<u64> {
 
 /// Whether a process ignores a signal, as interactive shells do with TERM.
 pub(crate) fn ignores(pid: i32, signal: i32) -> bool {
-    let status = read_bounded(&format!("/proc/{pid}/status"), STAT_BYTES).unwrap_or_default();
+    let status = read_bounded(format!("/proc/{pid}/status"), STAT_BYTES).unwrap_or_default();
     let mask = status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(std::str::from_utf8(mask).ok()?.trim(), 16).ok());
     mask.is_some_and(|mask| (1..=64).contains(&signal) && mask & (1 << (signal - 1)) != 0)
@@ -132,7 +133,7 @@ fn parse_stat(line: &[u8]) -> Option<Stat> {
 }
 
 /// At most `limit` bytes of a file, or nothing when it cannot be read: the process is gone or not ours to look at.
-pub(crate) fn read_bounded(path: &str, limit: u64) -> Option<Vec<u8>> {
+pub(crate) fn read_bounded(path: impl AsRef<Path>, limit: u64) -> Option<Vec<u8>> {
     let mut content = Vec::new();
     File::open(path).ok()?.take(limit).read_to_end(&mut content).ok()?;
     Some(content)

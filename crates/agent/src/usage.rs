@@ -12,7 +12,7 @@ const NO_LIMIT: u64 = 1 << 60;
 
 /// Reads everything once. Blocking, but only on the kernel.
 pub(crate) fn read() -> UsageReply {
-    let reply = if read_bounded(&format!("{ROOT}/cgroup.controllers"), FILE_BYTES).is_some() {
+    let reply = if read_bounded(format!("{ROOT}/cgroup.controllers"), FILE_BYTES).is_some() {
         unified()
     } else {
         legacy()
@@ -66,7 +66,7 @@ fn completed(mut reply: UsageReply) -> UsageReply {
 }
 
 fn text(file: &str) -> Option<String> {
-    String::from_utf8(read_bounded(&format!("{ROOT}/{file}"), FILE_BYTES)?).ok()
+    String::from_utf8(read_bounded(format!("{ROOT}/{file}"), FILE_BYTES)?).ok()
 }
 
 fn number(file: &str) -> Option<u64> {

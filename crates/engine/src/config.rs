@@ -80,6 +80,16 @@ impl Clock for SystemClock {
     }
 }
 
+/// Certificates of authorities, PEM, each once.
+#[derive(Clone)]
+pub struct Certificates {
+    /// All that this machine trusts; never empty.
+    pub bundle: Vec<u8>,
+    /// Those of them that are no public authority's: a company's, a proxy's. Programs that bring the public ones
+    /// themselves are told only these, since they read all they are told at every start. May be empty.
+    pub own: Vec<u8>,
+}
+
 /// How an engine is opened.
 #[derive(Clone)]
 pub struct Config {
@@ -91,8 +101,8 @@ pub struct Config {
     pub samples_dir: Option<PathBuf>,
     /// The agents we have, one per architecture.
     pub agents: Vec<AgentBinary>,
-    /// What this machine trusts, PEM.
-    pub certificates: Option<Vec<u8>>,
+    /// What this machine trusts.
+    pub certificates: Option<Certificates>,
     /// Where Docker may be.
     pub docker: DockerHints,
     /// The HTTP proxy this machine itself is behind, `http://host:port`.

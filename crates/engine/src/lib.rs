@@ -31,7 +31,7 @@ mod traffic;
 mod workspace;
 
 pub use attachment::{AttachInput, Attachment, Taken};
-pub use config::{AgentBinary, Clock, Config, DockerHints, SystemClock};
+pub use config::{AgentBinary, Certificates, Clock, Config, DockerHints, SystemClock};
 pub use deploy::UnpackSummary;
 pub use engine::Engine;
 pub use events::EventStream;

@@ -78,7 +78,7 @@ impl Environment {
             settings_file: self.places.settings_file.clone(),
             samples_dir: self.samples_dir.clone(),
             agents: self.agents.clone(),
-            certificates: trust::bundle(&self.certificate_files),
+            certificates: trust::certificates(&self.certificate_files),
             docker: self.docker.clone(),
             proxy: self.proxy.clone(),
             trusted_networks: self.trusted_networks.clone(),

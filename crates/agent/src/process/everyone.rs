@@ -80,15 +80,14 @@ struct Known {
 impl Known {
     fn view(&self, stat: &Stat) -> ContainerProcess {
         let pid = stat.pid;
-        let mut line =
-            read_bounded(&format!("/proc/{pid}/cmdline"), self.room as u64 + 1).unwrap_or_default();
+        let mut line = read_bounded(format!("/proc/{pid}/cmdline"), self.room as u64 + 1).unwrap_or_default();
         let command_cut = line.len() > self.room;
         line.truncate(self.room);
-        let mut name = read_bounded(&format!("/proc/{pid}/comm"), 64).unwrap_or_default();
+        let mut name = read_bounded(format!("/proc/{pid}/comm"), 64).unwrap_or_default();
         if name.last() == Some(&b'\n') {
             name.pop();
         }
-        let uid = uid(&read_bounded(&format!("/proc/{pid}/status"), STATUS_BYTES).unwrap_or_default());
+        let uid = uid(&read_bounded(format!("/proc/{pid}/status"), STATUS_BYTES).unwrap_or_default());
         ContainerProcess {
             pid: pid.unsigned_abs(),
             parent: stat.parent.unsigned_abs(),

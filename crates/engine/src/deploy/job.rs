@@ -155,7 +155,7 @@ impl Job {
             at(phase, at(phase, docker.image(&name).await)?.ok_or_else(missing))?
         };
         self.updates.tell(Update::ImageCheck(base.check.clone())).await;
-        let trust = self.shared.settings.get().trust_host_certificates;
+        let trust = self.shared.agents.trust(self.shared.settings.get().trust_host_certificates);
         let prepared = at(phase, docker.prepare(&self.shared.agents, &name, &base, trust).await)?;
         self.done(phase, prepared.fresh.then(|| format!("Prepared {name} for the first time"))).await;
         Ok(prepared)
@@ -190,7 +190,7 @@ impl Job {
             limits: self.record.limits,
             network: view.network,
             root: view.root.clone(),
-            certificates: image.certificates,
+            trust: image.trust,
             snapshot: view.snapshot.is_some(),
         };
         if self.cancel.is_cancelled() {

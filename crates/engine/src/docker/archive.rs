@@ -7,26 +7,12 @@ use std::{io, path::Path};
 
 use super::{Docker, problem};
 
-/// The names that mean the container itself.
-const HOSTS: &str = "127.0.0.1\tlocalhost slipway\n::1\tlocalhost ip6-localhost ip6-loopback\n";
-
 impl Docker {
-    /// Puts into a container that was not started yet what no image can bring: its project's folder, owned by the
-    /// workspace's user, and, where Docker makes no network and so writes none, `/etc/hosts` (it empties an image's).
-    pub(super) async fn furnish(
-        &self,
-        container: &str,
-        folder: Option<&str>,
-        hosts: bool,
-    ) -> Result<(), Problem> {
+    /// Puts into a container that was not started yet its project's folder, owned by the workspace's user.
+    pub(super) async fn furnish(&self, container: &str, folder: &str) -> Result<(), Problem> {
         let packed = (|| {
             let mut tar = tar::Builder::new(Vec::new());
-            if hosts {
-                owned(&mut tar, "/etc/hosts", tar::EntryType::Regular, 0o644, 0, HOSTS.as_bytes())?;
-            }
-            if let Some(folder) = folder {
-                directory(&mut tar, folder, 0o755)?;
-            }
+            directory(&mut tar, folder, 0o755)?;
             tar.into_inner()
         })();
         let packed: Vec<u8> = packed.map_err(|e: io::Error| {

@@ -12,13 +12,14 @@ use bollard::{
     },
 };
 use futures_util::{Stream, StreamExt};
-use slipway_agent_api::{AGENT_PATH, CERTIFICATES_PATH, EGRESS_PORT, HOME, UID};
+use slipway_agent_api::{AGENT_PATH, CERTIFICATES_PATH, EGRESS_PORT, HOME, OWN_CERTIFICATES_PATH, UID};
 use slipway_wire::{Code, NetworkProfile, Preset, Problem, WorkspaceId};
 use std::collections::{BTreeMap, HashMap};
 
 use super::{
     Docker, is_missing,
     limits::{Changed, native, shape},
+    prepared::Trust,
     problem, status_of,
 };
 
@@ -61,8 +62,8 @@ pub(crate) struct ContainerSpec {
     pub(crate) limits: Changed,
     pub(crate) network: NetworkProfile,
     pub(crate) root: String,
-    /// The prepared image holds the host's certificates.
-    pub(crate) certificates: bool,
+    /// What of the host's certificates the prepared image holds.
+    pub(crate) trust: Trust,
     /// The image is a snapshot: the project's folder is in it, and perhaps the environment of a strict container.
     pub(crate) snapshot: bool,
 }
@@ -120,9 +121,13 @@ fn environment(spec: &ContainerSpec) -> Vec<String> {
         set(&["NO_PROXY", "no_proxy", "npm_config_noproxy"], &when("localhost,127.0.0.1,::1,.localhost"));
         set(&["NODE_USE_ENV_PROXY", "GLOBAL_AGENT_FORCE_GLOBAL_AGENT"], &when("1"));
     }
-    if spec.certificates {
-        set(&["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"], CERTIFICATES_PATH);
+    if spec.trust.bundle {
+        set(&["SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"], CERTIFICATES_PATH);
         set(&["CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "CARGO_HTTP_CAINFO"], CERTIFICATES_PATH);
+    }
+    if spec.trust.own || spec.snapshot {
+        // On top of its own list, and read at every start: all of them would cost 40 ms.
+        set(&["NODE_EXTRA_CA_CERTS"], if spec.trust.own { OWN_CERTIFICATES_PATH } else { "" });
     }
     env.into_iter().map(|(name, value)| format!("{name}={value}")).collect()
 }
@@ -166,14 +171,17 @@ impl Docker {
     /// Makes a container for a workspace without starting it. Gives its id.
     pub(crate) async fn create(&self, spec: &ContainerSpec) -> Result<String, Problem> {
         let id = spec.labels.workspace.as_ref().map_or("none", WorkspaceId::as_str);
-        let user =
-            if spec.network == NetworkProfile::Strict { format!("{UID}:{UID}") } else { "0:0".to_owned() };
+        let strict = spec.network == NetworkProfile::Strict;
+        let user = if strict { format!("{UID}:{UID}") } else { "0:0".to_owned() };
+        let mut entrypoint = vec![AGENT_PATH.to_owned(), "init".to_owned(), "--stdio".to_owned()];
+        // Docker writes the container's names only where it makes the network.
+        entrypoint.extend(strict.then(|| "--hosts".to_owned()));
         let body = ContainerCreateBody {
             image: Some(spec.image.clone()),
             user: Some(user),
             hostname: Some("slipway".to_owned()),
             env: Some(environment(spec)),
-            entrypoint: Some(vec![AGENT_PATH.to_owned(), "init".to_owned(), "--stdio".to_owned()]),
+            entrypoint: Some(entrypoint),
             cmd: Some(Vec::new()),
             working_dir: Some(spec.root.clone()),
             labels: Some(spec.labels.map()),
@@ -185,7 +193,7 @@ impl Docker {
             attach_stderr: Some(true),
             // Leaves the network namespace to the runtime, which makes an empty one with loopback, and spares Docker's
             // own sandbox around the same: half the time of a start.
-            network_disabled: (spec.network == NetworkProfile::Strict).then_some(true),
+            network_disabled: strict.then_some(true),
             stop_signal: Some("SIGTERM".to_owned()),
             healthcheck: Some(bollard::models::HealthConfig {
                 // The image's own check would run its command unseen; the agent tells more.
@@ -206,10 +214,9 @@ impl Docker {
             .create_container(Some(options), body)
             .await
             .map_err(|e| problem("making the container", &e))?;
-        let strict = spec.network == NetworkProfile::Strict;
-        let folder = (spec.root != slipway_agent_api::WORKSPACE && !spec.snapshot).then_some(&*spec.root);
-        if (strict || folder.is_some())
-            && let Err(problem) = self.furnish(&made.id, folder, strict).await
+        if spec.root != slipway_agent_api::WORKSPACE
+            && !spec.snapshot
+            && let Err(problem) = self.furnish(&made.id, &spec.root).await
         {
             self.remove(&made.id).await?;
             return Err(problem);

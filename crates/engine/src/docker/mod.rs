@@ -16,7 +16,7 @@ pub(crate) use container::{Condition, ContainerSpec, FoundContainer, Labels, che
 pub(crate) use exec::Duplex;
 pub(crate) use limits::Changed;
 pub(crate) use locate::locate;
-pub(crate) use prepared::{Agents, Prepared};
+pub(crate) use prepared::{Agents, Prepared, Trust};
 pub(crate) use snapshot::{PATIENCE as SNAPSHOT_PATIENCE, SnapshotMark};
 
 use bollard::errors::Error;

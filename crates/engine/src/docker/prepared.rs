@@ -1,5 +1,5 @@
-//! The prepared image: a base image plus the agent, the host's certificates, a home and a workspace directory that
-//! belong to user 1000. Made once per base, agent and certificates; reused until one of them changes.
+//! The prepared image: a base image plus the agent, the host's certificates, and a home, a workspace directory and an
+//! `/etc` that belong to user 1000. Made once per base, agent and certificates; reused until one of them changes.
 //!
 //! It is made by creating (never starting) a container of the base, putting files into it, and committing it. So it
 //! works for images without a shell, and no archive is ever put into a running container.
@@ -8,13 +8,14 @@ use bollard::{
     body_full,
     models::{ContainerConfig, ContainerCreateBody},
     query_parameters::{
-        CommitContainerOptions, CreateContainerOptions, DownloadFromContainerOptions, ListImagesOptions,
-        UploadToContainerOptions,
+        CommitContainerOptions, ContainerArchiveInfoOptions, CreateContainerOptions,
+        DownloadFromContainerOptions, ListImagesOptions, UploadToContainerOptions,
     },
 };
 use futures_util::StreamExt;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use slipway_agent_api::{AGENT_PATH, CERTIFICATES_PATH, HOME, UID, WORKSPACE};
+use slipway_agent_api::{AGENT_PATH, CERTIFICATES_PATH, HOME, OWN_CERTIFICATES_PATH, UID, WORKSPACE};
 use slipway_wire::{Code, Problem};
 use std::{collections::HashMap, fmt::Write as _, io, sync::OnceLock};
 use tokio::sync::Mutex;
@@ -25,10 +26,10 @@ use super::{
     image::BaseImage,
     is_missing, problem,
 };
-use crate::config::AgentBinary;
+use crate::config::{AgentBinary, Certificates};
 
 /// Raised when what is put into a prepared image changes otherwise than by agent or certificates.
-const RECIPE: u32 = 4;
+const RECIPE: u32 = 5;
 /// `/etc/passwd` and `/etc/group` beyond this are left alone.
 const MOST_TEXT: usize = 256 * 1024;
 
@@ -41,7 +42,7 @@ pub(super) const AGENT: &str = "slipway.agent";
 pub(crate) struct Agents {
     instance: String,
     binaries: Vec<(String, Content)>,
-    certificates: Option<Content>,
+    certificates: Option<(Content, Content)>,
     /// One image is prepared at a time: a second deploy of the same base waits and finds it made.
     making: Mutex<()>,
 }
@@ -63,11 +64,20 @@ impl Content {
     }
 }
 
+/// What of this machine's certificates an image holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Trust {
+    /// All of them, at [`CERTIFICATES_PATH`].
+    pub(crate) bundle: bool,
+    /// The machine's own, at [`OWN_CERTIFICATES_PATH`].
+    pub(crate) own: bool,
+}
+
 /// A prepared image that is here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Prepared {
     pub(crate) image: String,
-    pub(crate) certificates: bool,
+    pub(crate) trust: Trust,
     /// It was made now, not found.
     pub(crate) fresh: bool,
 }
@@ -77,7 +87,7 @@ impl Agents {
     pub(crate) fn load(
         instance: &str,
         binaries: &[AgentBinary],
-        certificates: Option<Vec<u8>>,
+        certificates: Option<Certificates>,
     ) -> Result<Self, Problem> {
         let mut loaded = Vec::new();
         for binary in binaries {
@@ -93,7 +103,7 @@ impl Agents {
         Ok(Self {
             instance: instance.to_owned(),
             binaries: loaded,
-            certificates: certificates.map(Content::new),
+            certificates: certificates.map(|c| (Content::new(c.bundle), Content::new(c.own))),
             making: Mutex::new(()),
         })
     }
@@ -105,27 +115,40 @@ impl Agents {
         })
     }
 
-    fn digest(&self, base: &BaseImage, certificates: bool) -> Result<String, Problem> {
-        self.digest_of(base.id.as_bytes(), &base.arch, certificates)
+    fn digest(&self, base: &BaseImage, trust: Trust) -> Result<String, Problem> {
+        self.digest_of(base.id.as_bytes(), &base.arch, trust)
     }
 
     /// Says which agent and certificates are put into images of this processor.
-    pub(crate) fn mark(&self, arch: &str, certificates: bool) -> Result<String, Problem> {
-        self.digest_of(&[], arch, certificates)
+    pub(crate) fn mark(&self, arch: &str, trust: Trust) -> Result<String, Problem> {
+        self.digest_of(&[], arch, trust)
     }
 
-    /// Whether certificates are put into images, as the setting `trust` says it.
-    pub(crate) fn certificates(&self, trust: bool) -> bool {
-        trust && self.certificates.is_some()
+    /// Which certificates are put into images where the setting is `wanted`.
+    pub(crate) fn trust(&self, wanted: bool) -> Trust {
+        match &self.certificates {
+            Some((_, own)) if wanted => Trust { bundle: true, own: !own.bytes.is_empty() },
+            _ => Trust { bundle: false, own: false },
+        }
     }
 
-    fn digest_of(&self, base: &[u8], arch: &str, certificates: bool) -> Result<String, Problem> {
+    /// The files that hold these, by their paths.
+    fn certificates(&self, trust: Trust) -> impl Iterator<Item = (&'static str, &Content)> {
+        let files = |(bundle, own)| {
+            [(trust.bundle, CERTIFICATES_PATH, bundle), (trust.own, OWN_CERTIFICATES_PATH, own)]
+        };
+        let files = self.certificates.as_ref().map(|(bundle, own)| files((bundle, own)));
+        files.into_iter().flatten().filter(|(put, ..)| *put).map(|(_, path, content)| (path, content))
+    }
+
+    fn digest_of(&self, base: &[u8], arch: &str, trust: Trust) -> Result<String, Problem> {
         let mut hash = Sha256::new();
         hash.update(RECIPE.to_le_bytes());
         hash.update(base);
         hash.update(self.agent_for(arch)?.sha256());
-        if let Some(certificates) = self.certificates.as_ref().filter(|_| certificates) {
-            hash.update(certificates.sha256());
+        for (path, content) in self.certificates(trust) {
+            hash.update(path);
+            hash.update(content.sha256());
         }
         let mut hex = String::new();
         for byte in hash.finalize().iter().take(12) {
@@ -143,24 +166,22 @@ impl Docker {
         agents: &Agents,
         name: &str,
         base: &BaseImage,
-        trust: bool,
+        trust: Trust,
     ) -> Result<Prepared, Problem> {
-        let certificates = agents.certificates(trust);
-        let digest = agents.digest(base, certificates)?;
+        let digest = agents.digest(base, trust)?;
         let reference = format!("{}:{digest}", repository(name));
         let _one_at_a_time = agents.making.lock().await;
         if let Some(found) = self.image(&reference).await? {
-            return Ok(Prepared { image: found.id, certificates, fresh: false });
+            return Ok(Prepared { image: found.id, trust, fresh: false });
         }
         let labels = Labels { instance: agents.instance.clone(), workspace: None, role: "prepare" };
         let container = self.create_base(base, &labels).await?;
-        let made =
-            self.fill_and_commit(agents, base, &container, &reference, name, &digest, certificates).await;
+        let made = self.fill_and_commit(agents, base, &container, &reference, name, &digest, trust).await;
         // Whatever came of it, the container has served; start-up sweeps one that is left by a crash here.
         let removed = self.remove(&container).await;
         let image = made?;
         removed?;
-        Ok(Prepared { image, certificates, fresh: true })
+        Ok(Prepared { image, trust, fresh: true })
     }
 
     async fn create_base(&self, base: &BaseImage, labels: &Labels) -> Result<String, Problem> {
@@ -192,15 +213,20 @@ impl Docker {
         reference: &str,
         name: &str,
         digest: &str,
-        certificates: bool,
+        trust: Trust,
     ) -> Result<String, Problem> {
         let passwd = self.read_text(container, "/etc/passwd").await?;
         let group = self.read_text(container, "/etc/group").await?;
-        let mark = agents.mark(&base.arch, certificates)?;
-        let certificates = agents.certificates.as_ref().filter(|_| certificates).map(|c| c.bytes.as_ref());
-        let tar =
-            archive(&agents.agent_for(&base.arch)?.bytes, certificates, passwd.as_deref(), group.as_deref())
-                .map_err(|e| Problem::new(Code::Internal, format!("The agent could not be packed: {e}.")))?;
+        let mark = agents.mark(&base.arch, trust)?;
+        let contents = Contents {
+            agent: &agents.agent_for(&base.arch)?.bytes,
+            certificates: agents.certificates(trust).map(|(path, c)| (path, c.bytes.as_ref())).collect(),
+            passwd: passwd.as_deref(),
+            group: group.as_deref(),
+            etc: self.is_directory_or_missing(container, "/etc").await?,
+        };
+        let tar = archive(&contents)
+            .map_err(|e| Problem::new(Code::Internal, format!("The agent could not be packed: {e}.")))?;
         let upload = UploadToContainerOptions { path: "/".to_owned(), ..Default::default() };
         self.api
             .upload_to_container(container, Some(upload), body_full(tar.into()))
@@ -255,6 +281,18 @@ impl Docker {
         Ok(io::Read::read_to_string(&mut entry, &mut text).ok().map(|_| text))
     }
 
+    /// Whether a directory is put there without taking anything away. A link to one is none.
+    async fn is_directory_or_missing(&self, container: &str, path: &str) -> Result<bool, Problem> {
+        /// Of the modes Docker tells, which are Go's.
+        const DIRECTORY: u32 = 1 << 31;
+        let options = ContainerArchiveInfoOptions { path: path.to_owned() };
+        match self.api.get_container_archive_info(container, Some(options)).await {
+            Ok(found) => Ok(found.file_mode & DIRECTORY != 0),
+            Err(e) if is_missing(&e) => Ok(true),
+            Err(e) => Err(problem("preparing the image", &e)),
+        }
+    }
+
     /// Removes prepared images of ours whose base is gone or that another agent or other certificates replaced.
     /// Those a container still uses stay until the next time.
     pub(crate) async fn sweep_prepared(&self, agents: &Agents) -> Result<usize, Problem> {
@@ -282,7 +320,7 @@ impl Docker {
             let current = match self.image(base).await? {
                 None => false,
                 Some(found) => {
-                    let digests = [agents.digest(&found, true), agents.digest(&found, false)];
+                    let digests = [true, false].map(|wanted| agents.digest(&found, agents.trust(wanted)));
                     digests.iter().flatten().any(|d| d == digest)
                 }
             };
@@ -308,25 +346,35 @@ fn repository(name: &str) -> String {
     format!("slipway/{}", flat.trim_matches(['-', '.']))
 }
 
-fn archive(
-    agent: &[u8],
-    certificates: Option<&[u8]>,
-    passwd: Option<&str>,
-    group: Option<&str>,
-) -> io::Result<Vec<u8>> {
-    let mut tar = tar::Builder::new(Vec::with_capacity(agent.len() + 64 * 1024));
+/// What is put into a base.
+struct Contents<'a> {
+    agent: &'a [u8],
+    /// Paths and what they hold.
+    certificates: Vec<(&'static str, &'a [u8])>,
+    /// What is in the base's own files, if it has them.
+    passwd: Option<&'a str>,
+    group: Option<&'a str>,
+    /// `/etc` may become the workspace's user's, whose agent has no other right by which to write `/etc/hosts`.
+    etc: bool,
+}
+
+fn archive(contents: &Contents<'_>) -> io::Result<Vec<u8>> {
+    let mut tar = tar::Builder::new(Vec::with_capacity(contents.agent.len() + 64 * 1024));
     owned(&mut tar, "/.slipway", tar::EntryType::Directory, 0o755, 0, &[])?;
-    owned(&mut tar, AGENT_PATH, tar::EntryType::Regular, 0o755, 0, agent)?;
-    if let Some(pem) = certificates {
-        owned(&mut tar, CERTIFICATES_PATH, tar::EntryType::Regular, 0o644, 0, pem)?;
+    owned(&mut tar, AGENT_PATH, tar::EntryType::Regular, 0o755, 0, contents.agent)?;
+    for (path, pem) in &contents.certificates {
+        owned(&mut tar, path, tar::EntryType::Regular, 0o644, 0, pem)?;
+    }
+    if contents.etc {
+        directory(&mut tar, "/etc", 0o755)?;
     }
     directory(&mut tar, HOME, 0o755)?;
     directory(&mut tar, WORKSPACE, 0o755)?;
     owned(&mut tar, "/tmp", tar::EntryType::Directory, 0o1777, 0, &[])?;
     // Some tools insist on a name for their user. An image that has one for 1000 keeps it.
     for (path, text, line) in [
-        ("/etc/passwd", passwd, format!("slipway:x:{UID}:{UID}:slipway:{HOME}:/bin/sh\n")),
-        ("/etc/group", group, format!("slipway:x:{UID}:\n")),
+        ("/etc/passwd", contents.passwd, format!("slipway:x:{UID}:{UID}:slipway:{HOME}:/bin/sh\n")),
+        ("/etc/group", contents.group, format!("slipway:x:{UID}:\n")),
     ] {
         let text = text.unwrap_or_default();
         let known = text.lines().any(|l| l.split(':').nth(2) == Some(UID.to_string().as_str()));
@@ -359,7 +407,9 @@ mod tests {
     #[test]
     fn the_user_is_added_only_where_it_is_missing() {
         let names = |passwd: Option<&str>| -> Vec<String> {
-            let bytes = archive(b"x", None, passwd, Some("node:x:1000:\n")).unwrap();
+            let group = Some("node:x:1000:\n");
+            let contents = Contents { agent: b"x", certificates: Vec::new(), passwd, group, etc: true };
+            let bytes = archive(&contents).unwrap();
             let mut archive = tar::Archive::new(bytes.as_slice());
             archive.entries().unwrap().map(|e| e.unwrap().path().unwrap().display().to_string()).collect()
         };

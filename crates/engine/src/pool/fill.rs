@@ -108,7 +108,7 @@ async fn wanted(shared: &Arc<Shared>, docker: &Docker) -> Result<Vec<(Key, usize
     let mut wanted = Vec::new();
     for (kind, most) in shares {
         let Some(base) = docker.image(&kind.image).await? else { continue };
-        let trust = shared.settings.get().trust_host_certificates;
+        let trust = shared.agents.trust(shared.settings.get().trust_host_certificates);
         let prepared = docker.prepare(&shared.agents, &kind.image, &base, trust).await?;
         wanted.push((Key::new(kind, &prepared), most));
     }
@@ -172,7 +172,7 @@ async fn start(
         limits: crate::docker::Changed::default(),
         network: key.kind.network,
         root: slipway_agent_api::WORKSPACE.to_owned(),
-        certificates: key.certificates,
+        trust: key.trust,
         snapshot: false,
     };
     let container = docker.create(&spec).await?;

@@ -22,7 +22,11 @@ use std::{
 };
 use tokio::sync::Notify;
 
-use crate::{agent_link::AgentLink, docker::Prepared, shared::Shared};
+use crate::{
+    agent_link::AgentLink,
+    docker::{Prepared, Trust},
+    shared::Shared,
+};
 
 /// The role on a member's container.
 pub(crate) const ROLE: &str = "pool";
@@ -39,12 +43,12 @@ pub(crate) struct Key {
     pub(crate) kind: Kind,
     /// The prepared image, by id.
     pub(crate) image: String,
-    pub(crate) certificates: bool,
+    pub(crate) trust: Trust,
 }
 
 impl Key {
     pub(crate) fn new(kind: Kind, prepared: &Prepared) -> Self {
-        Self { kind, image: prepared.image.clone(), certificates: prepared.certificates }
+        Self { kind, image: prepared.image.clone(), trust: prepared.trust }
     }
 }
 

@@ -105,7 +105,7 @@ impl Job {
             blocking(move || check(file, budget, tell)).await?
         };
         // Said now rather than by an image that no agent of ours can be put into.
-        self.shared.agents.mark(&checked.config.architecture, false)?;
+        self.shared.agents.mark(&checked.config.architecture, self.shared.agents.trust(false))?;
         if !self.force {
             let doing = "slipway snapshot import";
             // Docker keeps all it is given until it has unpacked it.

@@ -92,10 +92,9 @@ pub(crate) async fn image(shared: &Shared, id: &SnapshotId) -> Result<(Prepared,
         Problem::new(Code::NotFound, format!("The image of the snapshot {} is gone.", record.seed.name))
             .hint("Something other than Slipway removed it; an export of it can be imported again.")
     })?;
-    let trust = shared.settings.get().trust_host_certificates;
-    let certificates = shared.agents.certificates(trust);
-    if found.agent == shared.agents.mark(&found.base.arch, certificates)? {
-        return Ok((Prepared { image: found.base.id, certificates, fresh: false }, None));
+    let trust = shared.agents.trust(shared.settings.get().trust_host_certificates);
+    if found.agent == shared.agents.mark(&found.base.arch, trust)? {
+        return Ok((Prepared { image: found.base.id, trust, fresh: false }, None));
     }
     let prepared = docker.prepare(&shared.agents, &mark.reference(), &found.base, trust).await?;
     let detail = prepared.fresh.then(|| "Prepared the snapshot for this Slipway".to_owned());
