@@ -1,5 +1,5 @@
 //! `init`: what runs as PID 1. Sets the process up, serves the contract on the abstract socket, reaps, and ends in an
-//! orderly way on TERM or INT. One thread runs everything but blocking file work.
+//! orderly way on TERM or INT, or when the engine says so. One thread runs everything but blocking file work.
 
 use std::io;
 use std::path::Path;
@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use nix::sys::signal::SigSet;
 use rustix::process::DumpableBehavior;
+use tokio::sync::Notify;
 
 use crate::arguments::InitOptions;
 use crate::egress::{self, Gate};
@@ -21,7 +22,7 @@ use crate::stdio;
 /// Threads for blocking file work at one time.
 const BLOCKING_THREADS: usize = 8;
 
-/// Runs until TERM or INT.
+/// Runs until TERM, INT or `ShutDown`.
 pub(crate) fn run(options: &InitOptions) -> io::Result<()> {
     // Code under the same user must not be able to trace PID 1 or read its memory.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
@@ -67,15 +68,22 @@ async fn serve(options: &InitOptions, signals: &SigSet) -> io::Result<()> {
             0
         }
     };
-    let service = Service::new(boot_id, Arc::clone(&processes), gate, egress_port);
+    let end = Arc::new(Notify::new());
+    let service = Service::new(boot_id, Arc::clone(&processes), gate, egress_port, Arc::clone(&end));
     let server = listener::server(service);
     if options.stdio {
         tokio::spawn(listener::connection(stdio::take()?, server.clone()));
     }
     tokio::spawn(listener::serve(socket, server));
     reaper.reap();
-    while signals.next().await? == Event::ChildEnded {
-        reaper.reap();
+    loop {
+        tokio::select! {
+            event = signals.next() => match event? {
+                Event::ChildEnded => reaper.reap(),
+                Event::ShutDown => break,
+            },
+            () = end.notified() => break,
+        }
     }
     // Children go on ending while they are being ended.
     let reaping = tokio::spawn(async move {

@@ -8,6 +8,7 @@ use futures_util::{Stream, StreamExt as _};
 use slipway_agent_api::v1::agent_server::Agent;
 use slipway_agent_api::v1::{self, attach_reply, attach_request, dial_request};
 use slipway_agent_api::{MAX_CHUNK, PROTOCOL};
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -24,6 +25,8 @@ pub(crate) struct Service {
     gate: Arc<Gate>,
     /// Where the outgoing proxy listens; 0 when it does not.
     egress_port: u16,
+    /// Told when the engine wants the end.
+    end: Arc<Notify>,
 }
 
 type Replies<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -31,8 +34,14 @@ type Reply<T> = Result<Response<T>, Status>;
 
 impl Service {
     /// The service of one agent.
-    pub(crate) fn new(boot_id: String, processes: Arc<Processes>, gate: Arc<Gate>, egress_port: u16) -> Self {
-        Self { boot_id, processes, unpacker: Unpacker::new(), gate, egress_port }
+    pub(crate) fn new(
+        boot_id: String,
+        processes: Arc<Processes>,
+        gate: Arc<Gate>,
+        egress_port: u16,
+        end: Arc<Notify>,
+    ) -> Self {
+        Self { boot_id, processes, unpacker: Unpacker::new(), gate, egress_port, end }
     }
 }
 
@@ -198,6 +207,11 @@ impl Agent for Service {
         let request = request.into_inner();
         files::make(files::absolute(&request.path)?, request.parents).await?;
         Ok(Response::new(v1::MkdirReply {}))
+    }
+
+    async fn shut_down(&self, _: Request<v1::ShutDownRequest>) -> Reply<v1::ShutDownReply> {
+        self.end.notify_one();
+        Ok(Response::new(v1::ShutDownReply {}))
     }
 
     async fn usage(&self, _: Request<v1::UsageRequest>) -> Reply<v1::UsageReply> {

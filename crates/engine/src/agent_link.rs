@@ -4,7 +4,7 @@
 use hyper_util::rt::TokioIo;
 use slipway_agent_api::{
     AGENT_PATH, CONNECTION_WINDOW, PROTOCOL, STREAM_WINDOW,
-    v1::{HelloReply, HelloRequest, agent_client::AgentClient as Generated},
+    v1::{HelloReply, HelloRequest, ShutDownRequest, agent_client::AgentClient as Generated},
 };
 use slipway_wire::{Code, Problem};
 use std::{
@@ -28,6 +28,8 @@ pub(crate) type AgentClient = Generated<Channel>;
 
 /// An agent that has not answered its first call by then is not well.
 const HELLO: Duration = Duration::from_secs(15);
+/// One that is well answers at once; Docker has other means for one that is not.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// Largest message taken from an agent, bytes.
 const MOST_MESSAGE: usize = 1024 * 1024;
 
@@ -50,6 +52,12 @@ impl AgentLink {
     /// Whether the connection is gone.
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.is_cancelled()
+    }
+
+    /// Asks the agent to end its container. False: it does not answer, or is of a Slipway that did not know of this.
+    pub(crate) async fn shut_down(&self) -> bool {
+        let mut client = self.client.clone();
+        matches!(timeout(FAREWELL, client.shut_down(ShutDownRequest {})).await, Ok(Ok(_)))
     }
 
     /// Starts a container and connects to its agent; one that runs already is fine.

@@ -442,3 +442,29 @@ async fn term_ends_everything_in_order_and_the_agent_with_success() {
         assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "{pid} is left");
     }
 }
+
+#[tokio::test]
+async fn an_end_that_is_asked_for_ends_every_program_and_the_agent() {
+    let mut agent = Agent::start();
+    let mut client = agent.client().await;
+    let mark = agent.path("ended");
+    let script =
+        format!("trap 'echo told > {}; exit' TERM; echo ready; while :; do sleep 0.05; done", mark.display());
+    let polite = exec(&mut client, command(&["sh", "-c", &script], true)).await;
+    attach(&mut client, &polite.process, 0, true).await.expect("ready").await;
+    let deaf =
+        exec(&mut client, command(&["sh", "-c", "trap '' TERM HUP; echo ready; sleep 600"], true)).await;
+    attach(&mut client, &deaf.process, 0, true).await.expect("ready").await;
+    within("the answer", client.shut_down(v1::ShutDownRequest {})).await.expect("an answer");
+    let mut status = None;
+    until("the agent has ended", async || {
+        status = agent.child.try_wait().expect("a child");
+        status.is_some()
+    })
+    .await;
+    assert!(status.is_some_and(|status| status.success()), "{status:?}");
+    assert_eq!(std::fs::read_to_string(&mark).expect("it was told"), "told\n");
+    for pid in [polite.pid, deaf.pid] {
+        assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "{pid} goes on");
+    }
+}

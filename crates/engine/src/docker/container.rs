@@ -9,6 +9,7 @@ use bollard::{
     query_parameters::{
         CreateContainerOptions, EventsOptions, InspectContainerOptions, ListContainersOptions,
         RemoveContainerOptions, RenameContainerOptions, StartContainerOptions, StopContainerOptions,
+        WaitContainerOptions,
     },
 };
 use futures_util::{Stream, StreamExt};
@@ -253,6 +254,13 @@ impl Docker {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Waits until a container that is ending by itself has ended, or the daemon no longer says.
+    pub(crate) async fn ended(&self, container: &str) {
+        let options = WaitContainerOptions { condition: "not-running".to_owned() };
+        // One answer, also where the program's exit code makes an error of it.
+        let _ended = std::pin::pin!(self.api.wait_container(container, Some(options))).next().await;
     }
 
     /// Removes a container and its anonymous volumes; one that is gone or going is fine.

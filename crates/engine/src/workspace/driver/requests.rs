@@ -175,7 +175,7 @@ impl Driver {
             self.resume().await?;
         }
         if self.stop_owed {
-            self.stop_now().await?;
+            self.stop_now(None).await?;
         }
         self.renew_if_expired();
         self.end_plan().await;
