@@ -9,8 +9,9 @@ use slipway_agent_api::{EGRESS_PORT, SOCKET_NAME};
 
 /// Shown for `help` and after a mistake.
 pub(crate) const USAGE: &str = "\
-Usage: slipway-agent init [--socket NAME] [--egress-port N] [--stdio] [--hosts]
+Usage: slipway-agent init [--socket NAME] [--egress-port N] [--stdio]
        slipway-agent connect [--socket NAME]
+       slipway-agent hosts
        slipway-agent static --root DIR --port N [--host ADDRESS] [--spa]
        slipway-agent version
 ";
@@ -20,6 +21,7 @@ Usage: slipway-agent init [--socket NAME] [--egress-port N] [--stdio] [--hosts]
 pub(crate) enum Invocation {
     Init(InitOptions),
     Connect { socket: Vec<u8> },
+    Hosts,
     Static(StaticOptions),
     Version,
     Help,
@@ -34,8 +36,6 @@ pub(crate) struct InitOptions {
     pub(crate) egress_port: u16,
     /// Serve one connection over standard input and output as well.
     pub(crate) stdio: bool,
-    /// Write `/etc/hosts` where it does not name `localhost`.
-    pub(crate) hosts: bool,
 }
 
 /// What `static` may be told.
@@ -73,6 +73,10 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocat
     match command.to_str() {
         Some("init") => init(rest),
         Some("connect") => connect(rest),
+        Some("hosts") => match rest.option()? {
+            None => Ok(Invocation::Hosts),
+            Some(name) => Err(ArgumentError::UnknownOption(name)),
+        },
         Some("static") => website(rest),
         Some("version" | "--version" | "-V") => Ok(Invocation::Version),
         Some("help" | "--help" | "-h") => Ok(Invocation::Help),
@@ -81,13 +85,11 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocat
 }
 
 fn init<I: Iterator<Item = OsString>>(mut rest: Rest<I>) -> Result<Invocation, ArgumentError> {
-    let mut options =
-        InitOptions { socket: SOCKET_NAME.into(), egress_port: EGRESS_PORT, stdio: false, hosts: false };
+    let mut options = InitOptions { socket: SOCKET_NAME.into(), egress_port: EGRESS_PORT, stdio: false };
     while let Some(name) = rest.option()? {
         match name.as_str() {
             "--socket" => options.socket = rest.value(&name)?.into_vec(),
             "--stdio" => options.stdio = true,
-            "--hosts" => options.hosts = true,
             "--egress-port" => options.egress_port = rest.parsed(&name)?,
             _ => return Err(ArgumentError::UnknownOption(name)),
         }
@@ -157,13 +159,13 @@ mod tests {
 
     #[test]
     fn init_defaults_to_the_contract() {
-        let expected = |stdio, hosts| {
-            let (socket, egress_port) = (SOCKET_NAME.into(), EGRESS_PORT);
-            Ok(Invocation::Init(InitOptions { socket, egress_port, stdio, hosts }))
+        let expected = |stdio| {
+            Ok(Invocation::Init(InitOptions { socket: SOCKET_NAME.into(), egress_port: EGRESS_PORT, stdio }))
         };
-        assert_eq!(parsed(&["init"]), expected(false, false));
-        assert_eq!(parsed(&["init", "--stdio"]), expected(true, false));
-        assert_eq!(parsed(&["init", "--hosts", "--stdio"]), expected(true, true));
+        assert_eq!(parsed(&["init"]), expected(false));
+        assert_eq!(parsed(&["init", "--stdio"]), expected(true));
+        assert_eq!(parsed(&["hosts"]), Ok(Invocation::Hosts));
+        assert_eq!(parsed(&["hosts", "--all"]), Err(ArgumentError::UnknownOption("--all".to_owned())));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The container's own names. Docker writes `/etc/hosts` only where it made the network, and empties an image's; a
-//! strict container has neither, so `init --hosts` writes it before any program runs. Nothing else touches the file.
+//! The container's own names. Docker writes `/etc/hosts` only where it made the network, and empties an image's. A
+//! strict container has neither: its agent says so, and the engine runs `hosts` as root before any program runs.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -17,13 +17,18 @@ const NAMES: &str = "127.0.0.1\tlocalhost slipway\n::1\tlocalhost ip6-localhost 
 /// Docker's own file is some hundred bytes; a longer one than this is somebody's, and left alone.
 const MOST: u64 = 64 * 1024;
 
-/// Makes the file say where `localhost` is, unless it does already. The directory must be the agent's user's: the file
-/// that is there is root's and is replaced, not written.
+/// Whether nothing says where `localhost` is.
+pub(crate) fn nameless(path: &Path) -> bool {
+    let present = read(path);
+    (present.len() as u64) < MOST && !names_localhost(&present)
+}
+
+/// Makes the file say where `localhost` is, unless it does already.
 pub(crate) fn ensure(path: &Path) -> io::Result<()> {
-    let present = read_bounded(path, MOST).unwrap_or_default();
-    if present.len() as u64 >= MOST || names_localhost(&present) {
+    if !nameless(path) {
         return Ok(());
     }
+    let present = read(path);
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -35,6 +40,10 @@ pub(crate) fn ensure(path: &Path) -> io::Result<()> {
         file.write_all(b"\n")?;
     }
     file.write_all(NAMES.as_bytes())
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    read_bounded(path, MOST).unwrap_or_default()
 }
 
 fn names_localhost(text: &[u8]) -> bool {
@@ -55,7 +64,9 @@ mod tests {
         if let Some(before) = before {
             fs::write(&path, before).expect("a file");
         }
+        assert_eq!(nameless(&path), before.is_none_or(|before| !names_localhost(before.as_bytes())));
         ensure(&path).expect("written");
+        assert!(!nameless(&path));
         fs::read_to_string(&path).expect("text")
     }
 

@@ -2,7 +2,6 @@
 //! orderly way on TERM or INT, or when the engine says so. One thread runs everything but blocking file work.
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use nix::sys::signal::SigSet;
@@ -11,7 +10,6 @@ use tokio::sync::Notify;
 
 use crate::arguments::InitOptions;
 use crate::egress::{self, Gate};
-use crate::hosts;
 use crate::listener;
 use crate::process::Processes;
 use crate::reaper::Reaper;
@@ -30,12 +28,6 @@ pub(crate) fn run(options: &InitOptions) -> io::Result<()> {
     rustix::process::set_child_subreaper(rustix::process::Pid::from_raw(1))?;
     let signals = Signals::block()?;
     crate::sys::return_large_memory();
-    if options.hosts
-        && let Err(error) = hosts::ensure(Path::new(hosts::PATH))
-    {
-        // Programs that look `localhost` up will say so; all others run.
-        crate::complain(&format!("slipway-agent: {} cannot be written: {error}\n", hosts::PATH));
-    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)

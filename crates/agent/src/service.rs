@@ -15,7 +15,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::egress::Gate;
 use crate::process::{Event, Process, ProcessError, Processes, Reader, StartError};
 use crate::unpack::Unpacker;
-use crate::{dial, egress, files, ports, relay, usage};
+use crate::{dial, egress, files, hosts, ports, relay, usage};
 
 /// What all calls share.
 pub(crate) struct Service {
@@ -57,6 +57,7 @@ impl Agent for Service {
             uid: rustix::process::getuid().as_raw(),
             shell: shell.map(|shell| shell.display().to_string()).unwrap_or_default(),
             egress_port: self.egress_port.into(),
+            nameless: hosts::nameless(std::path::Path::new(hosts::PATH)),
         }))
     }
 

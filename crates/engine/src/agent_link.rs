@@ -63,17 +63,29 @@ impl AgentLink {
     /// Starts a container and connects to its agent; one that runs already is fine.
     pub(crate) async fn start(docker: &Docker, container: &str) -> Result<Self, Problem> {
         let duplex = docker.attach(container).await?;
-        if docker.start(container).await? {
-            Self::over(duplex).await
-        } else {
+        if !docker.start(container).await? {
             drop(duplex);
-            Self::connect(docker, container).await
+            return Self::connect(docker, container).await;
         }
+        let link = Self::over(duplex).await?;
+        link.name(docker, container).await?;
+        Ok(link)
     }
 
     /// Connects to the agent of a running container.
     pub(crate) async fn connect(docker: &Docker, container: &str) -> Result<Self, Problem> {
-        Self::over(docker.exec(container, &[AGENT_PATH, "connect"]).await?).await
+        let link = Self::over(docker.exec(container, &[AGENT_PATH, "connect"]).await?).await?;
+        link.name(docker, container).await?;
+        Ok(link)
+    }
+
+    /// Sees to it that the container knows where `localhost` is. Only root may say so: for this the agent's own program
+    /// is root, without a capability, before the project's first one runs.
+    async fn name(&self, docker: &Docker, container: &str) -> Result<(), Problem> {
+        if !self.hello.nameless {
+            return Ok(());
+        }
+        docker.run_as_root(container, &[AGENT_PATH, "hosts"]).await
     }
 
     async fn over(duplex: Duplex) -> Result<Self, Problem> {

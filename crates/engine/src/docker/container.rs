@@ -174,15 +174,12 @@ impl Docker {
         let id = spec.labels.workspace.as_ref().map_or("none", WorkspaceId::as_str);
         let strict = spec.network == NetworkProfile::Strict;
         let user = if strict { format!("{UID}:{UID}") } else { "0:0".to_owned() };
-        let mut entrypoint = vec![AGENT_PATH.to_owned(), "init".to_owned(), "--stdio".to_owned()];
-        // Docker writes the container's names only where it makes the network.
-        entrypoint.extend(strict.then(|| "--hosts".to_owned()));
         let body = ContainerCreateBody {
             image: Some(spec.image.clone()),
             user: Some(user),
             hostname: Some("slipway".to_owned()),
             env: Some(environment(spec)),
-            entrypoint: Some(entrypoint),
+            entrypoint: Some(vec![AGENT_PATH.to_owned(), "init".to_owned(), "--stdio".to_owned()]),
             cmd: Some(Vec::new()),
             working_dir: Some(spec.root.clone()),
             labels: Some(spec.labels.map()),

@@ -1,5 +1,5 @@
-//! The prepared image: a base image plus the agent, the host's certificates, and a home, a workspace directory and an
-//! `/etc` that belong to user 1000. Made once per base, agent and certificates; reused until one of them changes.
+//! The prepared image: a base image plus the agent, the host's certificates, a home and a workspace directory that
+//! belong to user 1000. Made once per base, agent and certificates; reused until one of them changes.
 //!
 //! It is made by creating (never starting) a container of the base, putting files into it, and committing it. So it
 //! works for images without a shell, and no archive is ever put into a running container.
@@ -8,8 +8,8 @@ use bollard::{
     body_full,
     models::{ContainerConfig, ContainerCreateBody},
     query_parameters::{
-        CommitContainerOptions, ContainerArchiveInfoOptions, CreateContainerOptions,
-        DownloadFromContainerOptions, ListImagesOptions, UploadToContainerOptions,
+        CommitContainerOptions, CreateContainerOptions, DownloadFromContainerOptions, ListImagesOptions,
+        UploadToContainerOptions,
     },
 };
 use futures_util::StreamExt;
@@ -223,7 +223,6 @@ impl Docker {
             certificates: agents.certificates(trust).map(|(path, c)| (path, c.bytes.as_ref())).collect(),
             passwd: passwd.as_deref(),
             group: group.as_deref(),
-            etc: self.is_directory_or_missing(container, "/etc").await?,
         };
         let tar = archive(&contents)
             .map_err(|e| Problem::new(Code::Internal, format!("The agent could not be packed: {e}.")))?;
@@ -279,18 +278,6 @@ impl Docker {
         let Some(mut entry) = entry.filter(|e| e.header().entry_type().is_file()) else { return Ok(None) };
         let mut text = String::new();
         Ok(io::Read::read_to_string(&mut entry, &mut text).ok().map(|_| text))
-    }
-
-    /// Whether a directory is put there without taking anything away. A link to one is none.
-    async fn is_directory_or_missing(&self, container: &str, path: &str) -> Result<bool, Problem> {
-        /// Of the modes Docker tells, which are Go's.
-        const DIRECTORY: u32 = 1 << 31;
-        let options = ContainerArchiveInfoOptions { path: path.to_owned() };
-        match self.api.get_container_archive_info(container, Some(options)).await {
-            Ok(found) => Ok(found.file_mode & DIRECTORY != 0),
-            Err(e) if is_missing(&e) => Ok(true),
-            Err(e) => Err(problem("preparing the image", &e)),
-        }
     }
 
     /// Removes prepared images of ours whose base is gone or that another agent or other certificates replaced.
@@ -354,8 +341,6 @@ struct Contents<'a> {
     /// What is in the base's own files, if it has them.
     passwd: Option<&'a str>,
     group: Option<&'a str>,
-    /// `/etc` may become the workspace's user's, whose agent has no other right by which to write `/etc/hosts`.
-    etc: bool,
 }
 
 fn archive(contents: &Contents<'_>) -> io::Result<Vec<u8>> {
@@ -364,9 +349,6 @@ fn archive(contents: &Contents<'_>) -> io::Result<Vec<u8>> {
     owned(&mut tar, AGENT_PATH, tar::EntryType::Regular, 0o755, 0, contents.agent)?;
     for (path, pem) in &contents.certificates {
         owned(&mut tar, path, tar::EntryType::Regular, 0o644, 0, pem)?;
-    }
-    if contents.etc {
-        directory(&mut tar, "/etc", 0o755)?;
     }
     directory(&mut tar, HOME, 0o755)?;
     directory(&mut tar, WORKSPACE, 0o755)?;
@@ -408,7 +390,7 @@ mod tests {
     fn the_user_is_added_only_where_it_is_missing() {
         let names = |passwd: Option<&str>| -> Vec<String> {
             let group = Some("node:x:1000:\n");
-            let contents = Contents { agent: b"x", certificates: Vec::new(), passwd, group, etc: true };
+            let contents = Contents { agent: b"x", certificates: Vec::new(), passwd, group };
             let bytes = archive(&contents).unwrap();
             let mut archive = tar::Archive::new(bytes.as_slice());
             archive.entries().unwrap().map(|e| e.unwrap().path().unwrap().display().to_string()).collect()
