@@ -218,6 +218,11 @@ async fn a_reader_that_acknowledges_never_has_more_on_its_way_than_it_allowed() 
     // Input nobody reads does not keep an acknowledgement back, and what is left after Ctrl-C is little.
     slow.input.send("\x03".into()).await?;
     slow.taken.tell(came, WINDOW).await?;
+    wait_until("Ctrl-C to end it", LONG, || async {
+        let listed = house.engine.process_list(WorkspaceRef { id: id.clone() }).await?;
+        Ok(listed.into_iter().find(|p| p.id == flood.process).and_then(|p| p.exit).map(|_| ()))
+    })
+    .await?;
     let mut left = 0;
     loop {
         let frame = tokio::time::timeout(LONG, slow.output.recv()).await?.context("output")?;
@@ -228,7 +233,7 @@ async fn a_reader_that_acknowledges_never_has_more_on_its_way_than_it_allowed() 
         came = frame.offset + frame.payload.len() as u64;
         slow.taken.tell(came, WINDOW).await?;
     }
-    // The window, and what the kernel's terminal held.
+    // The window, and what the agent and the kernel's terminal held.
     assert!(left <= 2 * WINDOW, "{left} bytes came after Ctrl-C");
     house.close().await
 }
