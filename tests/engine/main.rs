@@ -8,6 +8,7 @@ mod crash;
 mod deploy;
 mod faults;
 mod files;
+mod files_watch;
 mod harness;
 mod health;
 mod idle;

@@ -1,5 +1,8 @@
 //! The contract between the engine and the in-container agent: messages, client and server generated from
-//! `proto/agent.proto`, and the few constants both sides must agree on. No behaviour lives here.
+//! `proto/agent.proto`, the constants both sides must agree on, and how a tree of files becomes bytes. Nothing else
+//! lives here.
+
+pub mod tree;
 
 /// Generated messages, client and server.
 #[expect(clippy::pedantic, missing_docs, reason = "generated code; the .proto carries the documentation")]
@@ -43,3 +46,35 @@ pub const STREAM_WINDOW: u32 = 4 * 1024 * 1024;
 
 /// HTTP/2 window of a whole connection, in bytes.
 pub const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
+
+/// The most directories one watching covers. A watch costs the kernel about a kilobyte, and all containers share one
+/// user's allowance of them.
+pub const MAX_WATCHED: usize = 16_384;
+
+/// Directories whose content tools make, by the thousand: a watching does not look into them unless it begins there.
+pub const FOLDED: &[&str] = &[
+    ".cache",
+    ".git",
+    ".gradle",
+    ".hg",
+    ".mypy_cache",
+    ".next",
+    ".nuxt",
+    ".nx",
+    ".parcel-cache",
+    ".pnpm-store",
+    ".pytest_cache",
+    ".ruff_cache",
+    ".svelte-kit",
+    ".svn",
+    ".terraform",
+    ".tox",
+    ".turbo",
+    ".venv",
+    "__pycache__",
+    "bower_components",
+    "node_modules",
+    "site-packages",
+    "target",
+    "venv",
+];

@@ -22,6 +22,8 @@ pub(crate) struct Service {
     boot_id: String,
     processes: Arc<Processes>,
     unpacker: Unpacker,
+    watches: files::Watches,
+    drafts: files::Drafts,
     gate: Arc<Gate>,
     /// Where the outgoing proxy listens; 0 when it does not.
     egress_port: u16,
@@ -41,7 +43,16 @@ impl Service {
         egress_port: u16,
         end: Arc<Notify>,
     ) -> Self {
-        Self { boot_id, processes, unpacker: Unpacker::new(), gate, egress_port, end }
+        Self {
+            boot_id,
+            processes,
+            unpacker: Unpacker::new(),
+            watches: files::Watches::new(),
+            drafts: files::Drafts::default(),
+            gate,
+            egress_port,
+            end,
+        }
     }
 }
 
@@ -181,8 +192,25 @@ impl Agent for Service {
     }
 
     async fn write(&self, request: Request<Streaming<v1::WriteRequest>>) -> Reply<v1::WriteReply> {
-        let info = files::write(request.into_inner()).await?;
+        let info = files::write(&self.drafts, request.into_inner()).await?;
         Ok(Response::new(v1::WriteReply { info: Some(info) }))
+    }
+
+    async fn digest(&self, request: Request<v1::DigestRequest>) -> Reply<v1::DigestReply> {
+        Ok(Response::new(files::digest(request.into_inner()).await?))
+    }
+
+    type ReadTreeStream = Replies<v1::ReadReply>;
+    async fn read_tree(&self, request: Request<v1::ReadTreeRequest>) -> Reply<Self::ReadTreeStream> {
+        let root = files::absolute(&request.into_inner().path)?;
+        Ok(Response::new(Box::pin(files::read_tree(root).await?)))
+    }
+
+    async fn write_tree(
+        &self,
+        request: Request<Streaming<v1::WriteTreeRequest>>,
+    ) -> Reply<v1::WriteTreeReply> {
+        Ok(Response::new(files::write_tree(request.into_inner()).await?))
     }
 
     type ListStream = Replies<v1::ListReply>;
@@ -213,6 +241,11 @@ impl Agent for Service {
     async fn shut_down(&self, _: Request<v1::ShutDownRequest>) -> Reply<v1::ShutDownReply> {
         self.end.notify_one();
         Ok(Response::new(v1::ShutDownReply {}))
+    }
+
+    type WatchStream = Replies<v1::WatchReply>;
+    async fn watch(&self, request: Request<v1::WatchRequest>) -> Reply<Self::WatchStream> {
+        Ok(Response::new(Box::pin(self.watches.begin(request.into_inner()).await?)))
     }
 
     async fn usage(&self, _: Request<v1::UsageRequest>) -> Reply<v1::UsageReply> {

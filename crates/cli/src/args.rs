@@ -18,7 +18,7 @@ pub(crate) use snapshot::{
 };
 
 use clap::{Args, Parser, Subcommand, builder::styling};
-use std::time::Duration;
+use std::{ffi::OsString, time::Duration};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -135,9 +135,12 @@ Without a terminal, bytes pass as they are and standard error stays apart. The e
   slipway cp ./assets shop:public        a path without / at its start is below the project's folder
   slipway cp shop:/workspace/dist ./dist
   slipway cp shop:package.json - | jq .name
+  slipway cp --zip shop:/workspace site.zip
+  slipway cp --zip shop:src - > src.zip
   echo hello | slipway cp - shop:hello.txt
 
-As with cp: a folder copied to a folder that exists goes inside it; SRC/. copies what it holds.")]
+As with cp: a folder copied to a folder that exists goes inside it; SRC/. copies what it holds. Files appear when they
+are whole. What came of a file of 8 MiB or more is kept for a day when the copying is cut: the same command goes on.")]
     Cp(Cp),
     /// Open a workspace's page in the browser
     #[command(after_help = "Examples:\n  slipway open shop\n  slipway open shop --port 9229")]
@@ -256,10 +259,13 @@ pub(crate) struct Shell {
 pub(crate) struct Cp {
     /// A path here, WORKSPACE:PATH, or - for standard input
     #[arg(value_name = "SRC")]
-    pub(crate) source: String,
+    pub(crate) source: OsString,
     /// A path here, WORKSPACE:PATH, or - for standard output
     #[arg(value_name = "DST")]
-    pub(crate) target: String,
+    pub(crate) target: OsString,
+    /// Out of a workspace: a folder as one zip
+    #[arg(long)]
+    pub(crate) zip: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,14 +1,14 @@
 //! The commands table, executed. Each command checks what it is given and hands it to the one who knows.
 
 use slipway_wire::{
-    Api, Code, DeployRequest, DirectoryListing, EgressEntry, EgressRule, EngineStatus, Event, EventBody,
-    FileEntry, FileRef, FileText, Inspection, KillRequest, Killed, LeaseRequest, Level, Limits,
-    LimitsRequest, LogPage, LogQuery, Mkdir, Nothing, OpenProcess, PhaseName, PhaseState, PoolStatus,
-    Problem, Process, ProcessRef, ProcessTree, RedeployRequest, RemoveFile, RenameFile, Resize,
-    RestartPolicyRequest, Settings, Signal, Snapshot, SnapshotCreate, SnapshotEdit, SnapshotExport,
-    SnapshotFile, SnapshotImport, SnapshotRef, SnapshotStart, Source, Stats, StatsRequest, TreeRequest,
-    Usage, Workspace, WorkspaceId, WorkspacePage, WorkspaceQuery, WorkspaceRef, WorkspaceRename,
-    WorkspaceState, WriteText,
+    Api, Code, DeployRequest, DigestFile, DirectoryListing, EgressEntry, EgressRule, EngineStatus, Event,
+    EventBody, FileChanges, FileDigest, FileEntry, FileRef, FileText, Inspection, KillRequest, Killed,
+    LeaseRequest, Level, Limits, LimitsRequest, LogPage, LogQuery, Mkdir, Nothing, OpenProcess, PhaseName,
+    PhaseState, PoolStatus, Problem, Process, ProcessRef, ProcessTree, RedeployRequest, RemoveFile,
+    RenameFile, Resize, RestartPolicyRequest, Settings, Signal, Snapshot, SnapshotCreate, SnapshotEdit,
+    SnapshotExport, SnapshotFile, SnapshotImport, SnapshotRef, SnapshotStart, Source, Stats, StatsRequest,
+    TreeRequest, Usage, WatchFiles, Workspace, WorkspaceId, WorkspacePage, WorkspaceQuery, WorkspaceRef,
+    WorkspaceRename, WorkspaceState, WriteText,
 };
 use std::{
     sync::{Arc, PoisonError},
@@ -321,7 +321,9 @@ impl Api for Engine {
         let text = bytes::Bytes::from(request.text);
         let size = text.len() as u64;
         let once = futures_util::stream::once(std::future::ready(Ok(text)));
-        files::write(link.client, &request.path, None, size, request.if_modified_ms, Box::pin(once)).await
+        let upload =
+            files::Upload { size, if_modified_ms: request.if_modified_ms, ..files::Upload::default() };
+        files::write(link.client, &request.path, upload, Box::pin(once)).await
     }
 
     async fn file_remove(&self, request: RemoveFile) -> Result<Nothing, Problem> {
@@ -337,6 +339,14 @@ impl Api for Engine {
     async fn file_mkdir(&self, request: Mkdir) -> Result<Nothing, Problem> {
         files::mkdir(self.link(&request.id)?.client, &request.path).await?;
         Ok(Nothing {})
+    }
+
+    async fn file_digest(&self, request: DigestFile) -> Result<FileDigest, Problem> {
+        files::digest(self.link(&request.id)?.client, &request).await
+    }
+
+    async fn file_watch(&self, request: WatchFiles) -> Result<FileChanges, Problem> {
+        files::changes(&self.shared, &self.handle(&request.id)?, request).await
     }
 
     async fn snapshot_create(&self, request: SnapshotCreate) -> Result<Snapshot, Problem> {

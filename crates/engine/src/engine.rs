@@ -19,7 +19,7 @@ use crate::{
     docker_watch::DockerWatch,
     egress::{AddressPolicy, Dialer, Policy},
     events::{Bus, EventStream},
-    files::{self, ByteStream},
+    files::{self, ByteStream, Upload},
     pool::{self, Pool},
     preview::Gateway,
     routes::EngineRoutes,
@@ -79,6 +79,7 @@ impl Engine {
             snapshots: crate::snapshot::Snapshots::default(),
             metrics: crate::metrics::Metrics::default(),
             logs: crate::logs::Logs::new(&config.data_dir),
+            watches: files::FileWatches::default(),
             egress: Mutex::new(BTreeMap::new()),
             config,
         });
@@ -219,7 +220,27 @@ impl Engine {
         size: u64,
         bytes: ByteStream,
     ) -> Result<FileEntry, Problem> {
-        files::write(self.handle(&file.id)?.agent()?.client, &file.path, mode, size, None, bytes).await
+        self.upload(file, Upload { mode, size, ..Upload::default() }, bytes).await
+    }
+
+    /// Writes a file whole, or goes on with an upload that was cut: `bytes` brings what comes after the offset.
+    pub async fn upload(
+        &self,
+        file: &FileRef,
+        upload: Upload,
+        bytes: ByteStream,
+    ) -> Result<FileEntry, Problem> {
+        files::write(self.handle(&file.id)?.agent()?.client, &file.path, upload, bytes).await
+    }
+
+    /// Everything below a directory as one stream, to be read by [`crate::tree::Reader`].
+    pub async fn read_tree(&self, folder: &FileRef) -> Result<ByteStream, Problem> {
+        files::read_tree(self.handle(&folder.id)?.agent()?.client, &folder.path).await
+    }
+
+    /// Makes files of such a stream below a directory, all or none. Gives how many, and their bytes.
+    pub async fn write_tree(&self, folder: &FileRef, bytes: ByteStream) -> Result<(u64, u64), Problem> {
+        files::write_tree(self.handle(&folder.id)?.agent()?.client, &folder.path, bytes).await
     }
 
     /// Unpacks a zip of exactly `size` bytes below `root`, after the same checks as a drop.

@@ -13,6 +13,7 @@ use crate::{
     docker_watch::DockerWatch,
     egress,
     events::Bus,
+    files::FileWatches,
     logs::Logs,
     metrics::Metrics,
     pool::Pool,
@@ -49,6 +50,7 @@ pub(crate) struct Shared {
     pub(crate) snapshots: Snapshots,
     pub(crate) metrics: Metrics,
     pub(crate) logs: Logs,
+    pub(crate) watches: FileWatches,
     pub(crate) egress: Mutex<BTreeMap<WorkspaceId, VecDeque<EgressEntry>>>,
 }
 

@@ -11,6 +11,7 @@ use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited, StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::{Frame as BodyFrame, Incoming};
 use hyper_util::rt::TokioIo;
+use slipway_engine::Upload;
 use slipway_wire::{Code, FileEntry, Frame, Problem, ProcessRef, Transport, WindowSize, WorkspaceId};
 use std::{
     io,
@@ -85,18 +86,45 @@ impl UnixClient {
         Ok(reply.into_body().into_data_stream().map_err(|e| broken("The download", &e)))
     }
 
-    /// Writes a file whole. The stream must bring exactly `size` bytes.
+    /// Writes a file whole, or goes on with an upload that was cut. The stream must bring exactly what comes after the
+    /// offset.
     pub async fn write_file(
         &self,
         id: &WorkspaceId,
         path: &str,
-        mode: Option<u32>,
-        size: u64,
+        upload: Upload,
         bytes: impl Stream<Item = Result<Bytes, Problem>> + Send + 'static,
     ) -> Result<FileEntry, Problem> {
+        let Upload { mode, size, offset, resumable, .. } = upload;
         let mut pairs = vec![("id", id.to_string()), ("path", path.to_owned()), ("size", size.to_string())];
         pairs.extend(mode.map(|mode| ("mode", mode.to_string())));
+        pairs.push(("offset", offset.to_string()));
+        pairs.push(("resumable", resumable.to_string()));
         json(self.request(Method::PUT, &format!("/v1/files?{}", query(&pairs)), streamed(bytes)).await?).await
+    }
+
+    /// Everything below a folder as one stream, to be read by [`tree::Reader`](slipway_engine::tree::Reader).
+    pub async fn read_tree(
+        &self,
+        id: &WorkspaceId,
+        path: &str,
+    ) -> Result<impl Stream<Item = Result<Bytes, Problem>> + Send + Unpin + 'static, Problem> {
+        let query = query(&[("id", id.as_str()), ("path", path)]);
+        let reply = self.request(Method::GET, &format!("/v1/tree?{query}"), full(Vec::new())).await?;
+        Ok(reply.into_body().into_data_stream().map_err(|e| broken("The download", &e)))
+    }
+
+    /// Makes files of such a stream below a folder, all or none. Gives how many, and their bytes.
+    pub async fn write_tree(
+        &self,
+        id: &WorkspaceId,
+        path: &str,
+        bytes: impl Stream<Item = Result<Bytes, Problem>> + Send + 'static,
+    ) -> Result<(u64, u64), Problem> {
+        let query = query(&[("id", id.as_str()), ("path", path)]);
+        let reply = self.request(Method::PUT, &format!("/v1/tree?{query}"), streamed(bytes)).await?;
+        let done: Unpacked = json(reply).await?;
+        Ok((done.files, done.bytes))
     }
 
     /// Unpacks a zip of `size` bytes at `root`. Returns the number of files and of bytes written.

@@ -12,7 +12,7 @@ use futures_util::{Stream, StreamExt as _, stream};
 use http::header;
 use http_body_util::BodyExt as _;
 use serde::{Deserialize, Serialize};
-use slipway_engine::ByteStream;
+use slipway_engine::{ByteStream, Upload};
 use slipway_wire::{Code, FileEntry, FileRef, Problem, WorkspaceId};
 use std::{sync::Arc, time::Duration};
 
@@ -33,7 +33,14 @@ pub(crate) struct WriteQuery {
     path: String,
     /// Permission bits, decimal.
     mode: Option<u32>,
+    /// Of the whole file.
     size: u64,
+    /// Bytes that arrived before, by an upload that was cut.
+    #[serde(default)]
+    offset: u64,
+    /// What arrives stays for a day when this upload is cut.
+    #[serde(default)]
+    resumable: bool,
 }
 
 #[derive(Deserialize)]
@@ -71,8 +78,35 @@ pub(crate) async fn write(
     body: Body,
 ) -> Result<Json<FileEntry>, Failure> {
     let file = FileRef { id: query.id, path: query.path };
-    let bytes = incoming(body, query.size);
-    Ok(Json(shared.engine.write_file(&file, query.mode, query.size, bytes).await?))
+    let WriteQuery { mode, size, offset, resumable, .. } = query;
+    let bytes = incoming(body, size.saturating_sub(offset));
+    let upload = Upload { mode, size, offset, resumable, ..Upload::default() };
+    Ok(Json(shared.engine.upload(&file, upload, bytes).await?))
+}
+
+pub(crate) async fn read_tree(
+    State(shared): State<Arc<Shared>>,
+    Query(query): Query<ReadQuery>,
+) -> Result<Response, Failure> {
+    let folder = FileRef { id: query.id, path: query.path };
+    let bytes = shared.engine.read_tree(&folder).await?;
+    let counted = shared.count();
+    let bytes = bytes.map(move |chunk| {
+        let _ = &counted;
+        chunk
+    });
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], Body::from_stream(bytes)).into_response())
+}
+
+/// The stream says itself when it is whole, so no size is told beforehand.
+pub(crate) async fn write_tree(
+    State(shared): State<Arc<Shared>>,
+    Query(query): Query<ReadQuery>,
+    body: Body,
+) -> Result<Json<Unpacked>, Failure> {
+    let folder = FileRef { id: query.id, path: query.path };
+    let (files, bytes) = shared.engine.write_tree(&folder, Box::pin(unsized_body(body))).await?;
+    Ok(Json(Unpacked { files, bytes }))
 }
 
 pub(crate) async fn unpack(
@@ -93,24 +127,44 @@ fn incoming(body: Body, size: u64) -> ByteStream {
 fn exactly(body: Body, size: u64) -> impl Stream<Item = Result<bytes::Bytes, Problem>> + Send {
     stream::unfold(Some((body, size)), |state| async move {
         let (mut body, left) = state?;
-        loop {
-            let frame = match tokio::time::timeout(STALL, body.frame()).await {
-                Err(_) => return Some((Err(broken("it stalled")), None)),
-                Ok(None) if left == 0 => return None,
-                Ok(None) => return Some((Err(broken(&format!("{left} bytes are missing"))), None)),
-                Ok(Some(Err(error))) => return Some((Err(broken(&error.to_string())), None)),
-                Ok(Some(Ok(frame))) => frame,
-            };
-            let Ok(data) = frame.into_data() else { continue };
-            if data.is_empty() {
-                continue;
-            }
-            return match left.checked_sub(data.len() as u64) {
+        match data(&mut body).await {
+            Err(problem) => Some((Err(problem), None)),
+            Ok(None) if left == 0 => None,
+            Ok(None) => Some((Err(broken(&format!("{left} bytes are missing"))), None)),
+            Ok(Some(data)) => match left.checked_sub(data.len() as u64) {
                 Some(left) => Some((Ok(data), Some((body, left)))),
                 None => Some((Err(broken("more came than was announced")), None)),
-            };
+            },
         }
     })
+}
+
+fn unsized_body(body: Body) -> impl Stream<Item = Result<bytes::Bytes, Problem>> + Send {
+    stream::unfold(Some(body), |body| async move {
+        let mut body = body?;
+        match data(&mut body).await {
+            Err(problem) => Some((Err(problem), None)),
+            Ok(None) => None,
+            Ok(Some(data)) => Some((Ok(data), Some(body))),
+        }
+    })
+}
+
+/// The next bytes of a body; none at its end.
+async fn data(body: &mut Body) -> Result<Option<bytes::Bytes>, Problem> {
+    loop {
+        let frame = match tokio::time::timeout(STALL, body.frame()).await {
+            Err(_) => return Err(broken("it stalled")),
+            Ok(None) => return Ok(None),
+            Ok(Some(Err(error))) => return Err(broken(&error.to_string())),
+            Ok(Some(Ok(frame))) => frame,
+        };
+        if let Ok(data) = frame.into_data()
+            && !data.is_empty()
+        {
+            return Ok(Some(data));
+        }
+    }
 }
 
 fn broken(why: &str) -> Problem {

@@ -154,6 +154,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/events", get(events::follow))
         .route("/v1/attach", get(attach::attach))
         .route("/v1/files", get(files::read).put(files::write))
+        .route("/v1/tree", get(files::read_tree).put(files::write_tree))
         .route("/v1/unpack", put(files::unpack))
         .route("/v1/owner/handover", post(handover))
         .route("/v1/owner/stop", post(stop))

@@ -160,6 +160,10 @@ commands! {
     "file.rename" file_rename(RenameFile) -> Nothing;
     /// Makes a directory and its missing parents.
     "file.mkdir" file_mkdir(Mkdir) -> Nothing;
+    /// The digest of a file, or of what arrived of one by an upload that was cut.
+    "file.digest" file_digest(DigestFile) -> FileDigest;
+    /// What changed below a directory since last asked; may wait for a change.
+    "file.watch" file_watch(WatchFiles) -> FileChanges;
 
     /// Takes a snapshot of a workspace's files and answers when it is there. Ends when the asker goes away.
     "snapshot.create" snapshot_create(SnapshotCreate) -> Snapshot;

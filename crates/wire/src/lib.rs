@@ -30,7 +30,8 @@ pub use engine::{EngineState, EngineStatus, LookedAt, Warning};
 pub use event::{Event, EventBody, Level, Message, MessageAction};
 pub use everyone::{ContainerProcess, KillRequest, Killed, ProcessTree, TreeRequest};
 pub use files::{
-    DirectoryListing, FileEntry, FileKind, FileRef, FileText, Mkdir, RemoveFile, RenameFile, WriteText,
+    DigestFile, DirectoryListing, FileChange, FileChanges, FileDigest, FileEntry, FileKind, FileRef,
+    FileText, Mkdir, RemoveFile, RenameFile, WatchFiles, WriteText, shown_name,
 };
 pub use frame::{Frame, FrameError, FrameKind, MAX_FRAME};
 pub use health::{Health, HealthState, RestartPolicy, RestartPolicyRequest};

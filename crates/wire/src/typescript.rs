@@ -39,7 +39,7 @@ fn snapshots(config: &Config, out: &mut String) {
     );
 }
 
-/// Processes by number, and logs.
+/// Processes by number, logs, and what changes in files.
 fn programs(config: &Config, out: &mut String) {
     declarations!(
         config,
@@ -55,6 +55,11 @@ fn programs(config: &Config, out: &mut String) {
         LogQuery,
         LogGap,
         LogPage,
+        DigestFile,
+        FileDigest,
+        WatchFiles,
+        FileChange,
+        FileChanges,
     );
 }
 

@@ -2,8 +2,12 @@
 //! than the code beside it. All file work runs on blocking threads, one step at a time, so that no slow caller holds one.
 
 mod content;
+mod draft;
 mod entry;
+mod pack;
+mod place;
 mod tree;
+mod watch;
 
 use std::ffi::OsString;
 use std::io;
@@ -12,9 +16,13 @@ use std::path::PathBuf;
 
 use tonic::{Code, Status};
 
-pub(crate) use self::content::{read, write};
+pub(crate) use self::content::{digest, read, write};
+pub(crate) use self::draft::Drafts;
 pub(crate) use self::entry::{list, stat};
+pub(crate) use self::pack::read_tree;
+pub(crate) use self::place::write_tree;
 pub(crate) use self::tree::{make, remove, rename};
+pub(crate) use self::watch::Watches;
 
 /// The kernel's own bound on one path, in bytes.
 const PATH_BYTES: usize = 4095;
@@ -40,12 +48,20 @@ where
     tokio::task::spawn_blocking(work).await.map_err(|_| Status::internal("the agent is shutting down"))?
 }
 
+/// How names of files on their way begin. No program of ours leaves one that is finished.
+const ON_ITS_WAY: &str = ".slipway-";
+
 /// A name nothing else has: 16 random hexadecimal digits.
 pub(crate) fn temporary_name() -> Result<String, Status> {
     let mut random = [0; 8];
     rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())
         .map_err(|error| status("random bytes", &error.into()))?;
-    Ok(format!(".slipway-{:016x}.tmp", u64::from_ne_bytes(random)))
+    Ok(format!("{ON_ITS_WAY}{:016x}.tmp", u64::from_ne_bytes(random)))
+}
+
+/// Whether a name is that of something on its way: of this program's, or of an unpacking's staging folder.
+fn on_its_way(name: &[u8]) -> bool {
+    name.starts_with(ON_ITS_WAY.as_bytes())
 }
 
 /// What an operating system error means to the caller, with the path it concerns.

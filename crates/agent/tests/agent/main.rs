@@ -6,4 +6,5 @@ mod files;
 mod network;
 mod processes;
 mod support;
+mod watch;
 mod website;

@@ -2,28 +2,32 @@
 //! counts bounded, and every write goes through [`Place`], which cannot leave the chosen folder.
 
 use super::{
-    MAX_BYTES, MAX_DEPTH, MAX_ENTRIES, Side, There, last,
+    RESUMABLE, Side, There, digest_of,
+    folder::Folder,
+    pipe::{self, Bar},
     place::{self, Place},
+    sink::{Sink, receive},
+    zipped::Zipped,
 };
 use crate::{
     exit::{Code, Failure},
-    out,
     session::Session,
-    text,
 };
-use futures_util::StreamExt as _;
-use slipway_wire::{Api as _, Code as Why, FileEntry, FileKind, FileRef, Problem};
+use slipway_http::tree::MAX_BYTES;
+use slipway_wire::{Api as _, Code as Why, DigestFile, FileEntry, FileKind, Problem, shown_name};
 use std::{
-    fs,
+    ffi::{OsStr, OsString},
+    fs::{self, File},
+    io::{self, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
 };
-use tokio::io::AsyncWriteExt as _;
 
 pub(crate) async fn run(
     session: &Session,
     there: There,
     content: bool,
     target: Side,
+    zip: bool,
 ) -> Result<Code, Failure> {
     let Some(found) = there.found.clone() else {
         return Err(Problem::new(
@@ -32,160 +36,183 @@ pub(crate) async fn run(
         )
         .into());
     };
-    let mut copying = Copying { session, there: &there, entries: 0, bytes: 0, notes: 0 };
+    let copying = Copying { session, there: &there };
     match (target, found.kind) {
-        (Side::Stream, FileKind::File) => copying.pour().await?,
-        (Side::Stream, _) => return Err(Failure::usage("Only a file can go to standard output.")),
-        (Side::Here(text), FileKind::Directory) => {
-            let target = PathBuf::from(&text);
-            let inside = target.is_dir() && !content;
-            let target = if inside { target.join(named(&there.path)?) } else { target };
-            fs::create_dir_all(&target).map_err(|e| unwritable(&target, &e))?;
-            let place = Place::open(&target).map_err(|e| unwritable(&target, &e))?;
-            copying.folder(place, there.path.clone(), 0).await?;
+        (Side::There { .. }, _) => return Err(Failure::usage("One side must be here.")),
+        (target, FileKind::Directory) if zip => copying.zip(target).await?,
+        (_, _) if zip => return Err(Failure::usage("--zip is for a folder.")),
+        (Side::Stream, FileKind::File) => copying.pour(0, File::from_stdout()?, found.size).await?,
+        (Side::Stream, _) => {
+            return Err(Failure::usage("Only a file can go to standard output, or a folder with --zip."));
         }
-        (Side::Here(text), FileKind::File) => {
-            let target = PathBuf::from(&text);
-            let inside = target.is_dir() || text.ends_with('/');
-            let target = if inside { target.join(named(&there.path)?) } else { target };
-            let parent =
-                target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            let name = target
-                .file_name()
-                .and_then(|name| name.to_str())
-                .ok_or_else(|| Failure::usage(format!("{} does not name a file.", target.display())))?;
-            let place = Place::open(parent).map_err(|e| unwritable(parent, &e))?;
-            copying.file(&place, name, &there.path, &found).await?;
+        (Side::Here(path), FileKind::Directory) => {
+            let inside = path.is_dir() && !content;
+            let target = if inside { path.join(there.name_here()?) } else { path };
+            copying.folder(target).await?;
+        }
+        (Side::Here(path), FileKind::File) => {
+            let inside = path.is_dir() || ends_in_slash(&path);
+            let target = if inside { path.join(there.name_here()?) } else { path };
+            copying.file(&target, &found).await?;
         }
         (Side::Here(_), FileKind::Symlink | FileKind::Other) => {
             return Err(Failure::usage(format!("{} is neither a file nor a folder.", there.path)));
         }
-        (Side::There { .. }, _) => return Err(Failure::usage("One side must be here.")),
     }
     Ok(Code::OK)
 }
 
-/// The name that something from the workspace gets here.
-fn named(path: &str) -> Result<&str, Failure> {
-    let name = last(path).unwrap_or("root");
-    if place::legal(name) {
-        Ok(name)
-    } else {
-        Err(Failure::usage(format!("{name:?} cannot be a name here; name the target.")))
+/// Standard output as a file, which is written to without a buffer of its own.
+trait FromStdout: Sized {
+    fn from_stdout() -> io::Result<Self>;
+}
+
+#[cfg(unix)]
+impl FromStdout for File {
+    fn from_stdout() -> io::Result<Self> {
+        use std::os::fd::AsFd as _;
+        Ok(Self::from(io::stdout().as_fd().try_clone_to_owned()?))
     }
 }
 
-fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+#[cfg(windows)]
+impl FromStdout for File {
+    fn from_stdout() -> io::Result<Self> {
+        use std::os::windows::io::AsHandle as _;
+        Ok(Self::from(io::stdout().as_handle().try_clone_to_owned()?))
+    }
+}
+
+fn ends_in_slash(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().ends_with(b"/")
+}
+
+pub(super) fn unwritable(path: &Path, error: &io::Error) -> Failure {
     Problem::new(Why::Storage, format!("{} cannot be written: {error}.", path.display())).into()
+}
+
+/// The folder a file lands in, and its name there.
+fn split(target: &Path) -> Result<(&Path, OsString), Failure> {
+    let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = target
+        .file_name()
+        .ok_or_else(|| Failure::usage(format!("{} does not name a file.", target.display())))?;
+    Ok((parent, name.to_owned()))
 }
 
 struct Copying<'a> {
     session: &'a Session,
     there: &'a There,
-    entries: u64,
-    bytes: u64,
-    notes: u64,
 }
 
 impl Copying<'_> {
-    /// The most notes shown: a container could make a million files of no use.
-    const MAX_NOTES: u64 = 50;
-
-    fn left_out(&mut self, path: &str, why: &str) {
-        self.notes += 1;
-        match self.notes {
-            0..=Self::MAX_NOTES => out::note(&format!("Left out: {} ({why})", text::clean(path))),
-            _ if self.notes == Self::MAX_NOTES + 1 => out::note("More was left out."),
-            _ => {}
+    async fn file(&self, target: &Path, found: &FileEntry) -> Result<(), Failure> {
+        let (parent, name) = split(target)?;
+        let failed = |e: io::Error| unwritable(target, &e);
+        let place = Place::open(parent).map_err(failed)?;
+        let resumable = found.size >= RESUMABLE;
+        let mut file = if resumable { place.resume(&name) } else { place.begin(&name) }.map_err(failed)?;
+        let handle = file.handle().map_err(failed)?;
+        let offset = if resumable { self.arrived(&handle, found.size).await? } else { 0 };
+        handle.set_len(offset).map_err(failed)?;
+        match self.pour(offset, handle, found.size).await {
+            Ok(()) => file.finish(found.mode).map_err(failed),
+            Err(Failure::Problem(problem)) if resumable && problem.code != Why::Storage => {
+                Err(Failure::Problem(
+                    problem.hint("What came is kept for a day: the same command goes on from there."),
+                ))
+            }
+            Err(failure) => {
+                file.spoilt();
+                Err(failure)
+            }
         }
     }
 
-    async fn folder(&mut self, place: Place, path: String, depth: usize) -> Result<(), Failure> {
-        if depth > MAX_DEPTH {
-            return Err(over("folders inside one another"));
+    /// How much of the file an earlier copying brought, if that is what the file still begins with.
+    async fn arrived(&self, file: &File, size: u64) -> Result<u64, Failure> {
+        let length = file.metadata()?.len();
+        if length == 0 || length > size {
+            return Ok(0);
         }
-        let id = self.there.workspace.id.clone();
-        let listing = self.session.api.file_list(FileRef { id, path: path.clone() }).await?;
-        if listing.truncated {
-            self.left_out(&path, "it holds more than can be listed");
+        let (id, path) = (self.there.workspace.id.clone(), self.there.path.clone());
+        let theirs = DigestFile { id, path, length: Some(length), partial: false };
+        let theirs = self.session.api.file_digest(theirs).await?;
+        let ours = digest_of(file, length).await?;
+        Ok(if theirs.digested == length && theirs.sha256 == ours { length } else { 0 })
+    }
+
+    /// The file's bytes from an offset on, into a file here that stands anywhere.
+    async fn pour(&self, offset: u64, mut file: File, size: u64) -> Result<(), Failure> {
+        let bytes = self.session.client.read_file(&self.there.workspace.id, &self.there.path, offset).await?;
+        let bar = Bar::new(Some(size));
+        bar.at(offset);
+        if offset > 0 {
+            file.seek(SeekFrom::Start(offset))?;
+            bar.note(&format!("Going on after {offset} of {size} bytes."));
         }
-        for entry in listing.entries {
-            self.entries += 1;
-            if self.entries > MAX_ENTRIES {
-                return Err(over("entries"));
-            }
-            let inner = format!("{}/{}", path.trim_end_matches('/'), entry.name);
-            if !place::legal(&entry.name) {
-                self.left_out(&inner, "its name cannot be used here");
-                continue;
-            }
-            match entry.kind {
-                FileKind::Directory => {
-                    let below =
-                        place.folder(&entry.name).map_err(|e| unwritable(Path::new(&entry.name), &e))?;
-                    Box::pin(self.folder(below, inner, depth + 1)).await?;
+        let shown = bar.clone();
+        let poured = pipe::drain(
+            bytes,
+            move || Ok((file, offset)),
+            move |(file, written), chunk| {
+                *written += chunk.len() as u64;
+                if *written > MAX_BYTES {
+                    return Err(Problem::new(Why::Limit, "The file is larger than 64 GiB.").into());
                 }
-                FileKind::File => self.file(&place, &entry.name, &inner, &entry).await?,
-                FileKind::Symlink => match entry.target.as_deref() {
-                    Some(target) if place::safe_target(target, depth) => {
-                        place
-                            .link(&entry.name, target)
-                            .map_err(|e| unwritable(Path::new(&entry.name), &e))?;
-                    }
-                    _ => self.left_out(&inner, "a link out of the folder"),
-                },
-                FileKind::Other => self.left_out(&inner, "not a file, folder or link"),
-            }
-        }
-        Ok(())
+                shown.add(chunk.len());
+                Ok(file.write_all(&chunk)?)
+            },
+            |_, _| Ok(()),
+        )
+        .await;
+        bar.done();
+        poured
     }
 
-    async fn file(
-        &mut self,
-        place: &Place,
-        name: &str,
-        path: &str,
-        entry: &FileEntry,
+    async fn folder(&self, target: PathBuf) -> Result<(), Failure> {
+        fs::create_dir_all(&target).map_err(|e| unwritable(&target, &e))?;
+        self.tree(move |bar| Folder::open(&target, bar)).await
+    }
+
+    async fn zip(&self, target: Side) -> Result<(), Failure> {
+        match target {
+            Side::Stream => {
+                let stdout = File::from_stdout()?;
+                self.tree(move |bar| Ok(Zipped::stream(stdout, bar))).await
+            }
+            Side::Here(path) => {
+                let inside = path.is_dir() || ends_in_slash(&path);
+                let path = if inside {
+                    let mut name = self.there.name_here()?;
+                    name.push(".zip");
+                    path.join(name)
+                } else {
+                    path
+                };
+                let (parent, name) = split(&path)?;
+                let parent = parent.to_owned();
+                self.tree(move |bar| Zipped::file(&parent, &name, bar)).await
+            }
+            Side::There { .. } => Err(Failure::usage("One side must be here.")),
+        }
+    }
+
+    async fn tree<T: Sink + 'static>(
+        &self,
+        make: impl FnOnce(Bar) -> Result<T, Failure> + Send + 'static,
     ) -> Result<(), Failure> {
-        let id = self.there.workspace.id.clone();
-        let mut bytes = match self.session.client.read_file(&id, path, 0).await {
-            Ok(bytes) => bytes,
-            Err(problem) if problem.code == Why::NotFound => {
-                self.left_out(path, "it went away meanwhile");
-                return Ok(());
-            }
-            Err(problem) => return Err(problem.into()),
-        };
-        let failed = |e: std::io::Error| unwritable(Path::new(name), &e);
-        let file = place.begin(name).map_err(failed)?;
-        let mut writer = tokio::fs::File::from_std(file.handle().map_err(failed)?);
-        while let Some(chunk) = bytes.next().await {
-            let chunk = chunk?;
-            self.count(chunk.len())?;
-            writer.write_all(&chunk).await.map_err(failed)?;
-        }
-        writer.flush().await.map_err(failed)?;
-        file.finish(entry.mode).map_err(failed)
-    }
-
-    async fn pour(&mut self) -> Result<(), Failure> {
-        let mut bytes = self.session.client.read_file(&self.there.workspace.id, &self.there.path, 0).await?;
-        let mut stdout = tokio::io::stdout();
-        while let Some(chunk) = bytes.next().await {
-            let chunk = chunk?;
-            self.count(chunk.len())?;
-            stdout.write_all(&chunk).await?;
-        }
-        stdout.flush().await?;
-        Ok(())
-    }
-
-    fn count(&mut self, bytes: usize) -> Result<(), Failure> {
-        self.bytes += bytes as u64;
-        if self.bytes > MAX_BYTES { Err(over("bytes")) } else { Ok(()) }
+        let bytes = self.session.client.read_tree(&self.there.workspace.id, &self.there.path).await?;
+        receive(bytes, make).await
     }
 }
 
-fn over(what: &str) -> Failure {
-    Problem::new(Why::Limit, format!("There are too many {what} to copy; what was copied stays.")).into()
+impl There {
+    /// The name that something from the workspace gets here.
+    fn name_here(&self) -> Result<OsString, Failure> {
+        let name = super::last(&self.raw).unwrap_or(b"root");
+        place::legal(name).map(OsStr::to_owned).ok_or_else(|| {
+            Failure::usage(format!("{:?} cannot be a name here; name the target.", shown_name(name)))
+        })
+    }
 }

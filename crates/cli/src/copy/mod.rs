@@ -2,54 +2,71 @@
 //! here as `cp` would; how bytes travel is in the rooms below.
 
 mod download;
+mod folder;
+mod pack;
+mod pipe;
 mod place;
+mod sink;
 mod upload;
+mod zipped;
 
 use crate::{
     args::Cp,
     exit::{Code, Failure},
     session::Session,
 };
-use slipway_wire::{Api as _, Code as Why, FileEntry, FileKind, FileRef, Problem, Workspace};
+use sha2::{Digest as _, Sha256};
+use slipway_wire::{Api as _, Code as Why, FileEntry, FileKind, FileRef, Problem, Workspace, shown_name};
+use std::{
+    ffi::OsStr,
+    fmt::Write as _,
+    fs::File,
+    io::{self, Read as _, Seek as _, SeekFrom},
+    path::PathBuf,
+};
 
-/// Bounds on one copying: a container may claim anything.
-const MAX_BYTES: u64 = 64 << 30;
-const MAX_ENTRIES: u64 = 1_000_000;
-const MAX_DEPTH: usize = 200;
+/// From this size on, what came of a file is kept when its copying is cut, and looked for when it begins.
+const RESUMABLE: u64 = 8 * 1024 * 1024;
 
 /// One side of a copying.
 #[derive(Debug, PartialEq, Eq)]
 enum Side {
     /// Standard input or output.
     Stream,
-    Here(String),
+    Here(PathBuf),
     There {
         workspace: String,
-        path: String,
+        /// Any bytes.
+        path: Vec<u8>,
     },
 }
 
-fn is_workspace(name: &str) -> bool {
+fn is_workspace(name: &[u8]) -> bool {
     let drive = cfg!(windows) && name.len() == 1;
-    !name.is_empty() && !drive && !name.contains(['/', '\\'])
+    !name.is_empty() && !drive && !name.iter().any(|byte| matches!(byte, b'/' | b'\\'))
 }
 
-fn side(text: &str) -> Side {
-    if text == "-" {
+fn side(argument: &OsStr) -> Side {
+    if argument == "-" {
         return Side::Stream;
     }
-    match text.split_once(':') {
-        // A name with a slash before the colon is a path here, as with scp; so is a Windows drive.
-        Some((name, path)) if is_workspace(name) => {
-            Side::There { workspace: name.to_owned(), path: path.to_owned() }
+    let bytes = pack::bytes_of(argument);
+    let colon = bytes.iter().position(|byte| *byte == b':');
+    // A name with a slash before the colon is a path here, as with scp; so is a Windows drive.
+    match colon.map(|at| (&bytes[..at], &bytes[at + 1..])).filter(|(name, _)| is_workspace(name)) {
+        Some((name, path)) => {
+            Side::There { workspace: String::from_utf8_lossy(name).into_owned(), path: path.to_vec() }
         }
-        _ => Side::Here(text.to_owned()),
+        None => Side::Here(PathBuf::from(argument)),
     }
 }
 
 /// A path in a workspace, and what is there.
 struct There {
     workspace: Workspace,
+    /// As it is.
+    raw: Vec<u8>,
+    /// As it is sent.
     path: String,
     found: Option<FileEntry>,
     /// The path was written as a folder's: with a slash at its end.
@@ -57,16 +74,17 @@ struct There {
 }
 
 impl There {
-    async fn look(session: &Session, name: &str, path: &str) -> Result<Self, Failure> {
+    async fn look(session: &Session, name: &str, path: &[u8]) -> Result<Self, Failure> {
         let workspace = session.find(name).await?;
-        let absolute = absolute(&workspace.root, path);
-        let file = FileRef { id: workspace.id.clone(), path: absolute.clone() };
+        let raw = absolute(workspace.root.as_bytes(), path);
+        let sent = shown_name(&raw);
+        let file = FileRef { id: workspace.id.clone(), path: sent.clone() };
         let found = match session.api.file_stat(file).await {
             Ok(entry) => Some(entry),
             Err(Problem { code: Why::NotFound, .. }) => None,
             Err(problem) => return Err(problem.into()),
         };
-        Ok(Self { workspace, path: absolute, found, folder: path.is_empty() || path.ends_with('/') })
+        Ok(Self { workspace, raw, path: sent, found, folder: path.is_empty() || path.ends_with(b"/") })
     }
 
     fn is_folder(&self) -> bool {
@@ -76,19 +94,43 @@ impl There {
 
 /// Below the project's folder unless it starts with a slash; without `.` parts and a slash at its end. `..` stays for
 /// the container to follow.
-fn absolute(root: &str, path: &str) -> String {
-    let joined = if path.starts_with('/') { path.to_owned() } else { format!("{root}/{path}") };
-    let parts: Vec<&str> = joined.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
-    format!("/{}", parts.join("/"))
+fn absolute(root: &[u8], path: &[u8]) -> Vec<u8> {
+    let joined = if path.starts_with(b"/") { path.to_vec() } else { [root, b"/", path].concat() };
+    let parts: Vec<&[u8]> =
+        joined.split(|byte| *byte == b'/').filter(|part| !part.is_empty() && *part != b".").collect();
+    [&b"/"[..], &parts.join(&b'/')].concat()
 }
 
-fn last(path: &str) -> Option<&str> {
-    path.rsplit('/').find(|part| !part.is_empty() && *part != "." && *part != "..")
+fn last(path: &[u8]) -> Option<&[u8]> {
+    path.rsplit(|byte| *byte == b'/').find(|part| !part.is_empty() && *part != b"." && *part != b"..")
 }
 
 /// `SRC/.` means what the folder holds.
-fn content_only(path: &str) -> bool {
-    path == "." || path.ends_with("/.") || path.ends_with("/./")
+fn content_only(path: &[u8]) -> bool {
+    path == b"." || path.ends_with(b"/.") || path.ends_with(b"/./")
+}
+
+/// The digest of a file's beginning, as hexadecimal digits.
+async fn digest_of(file: &File, length: u64) -> Result<String, Failure> {
+    let mut file = file.try_clone()?;
+    let digest = tokio::task::spawn_blocking(move || -> io::Result<String> {
+        file.seek(SeekFrom::Start(0))?;
+        let mut beginning = file.take(length);
+        let (mut sum, mut buffer) = (Sha256::new(), vec![0; 256 * 1024]);
+        loop {
+            let read = beginning.read(&mut buffer)?;
+            if read == 0 {
+                break;
+            }
+            sum.update(&buffer[..read]);
+        }
+        Ok(sum.finalize().iter().fold(String::new(), |mut hex, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        }))
+    });
+    Ok(digest.await.map_err(|e| pipe::internal(&e))??)
 }
 
 pub(crate) async fn run(args: Cp) -> Result<Code, Failure> {
@@ -99,6 +141,9 @@ pub(crate) async fn run(args: Cp) -> Result<Code, Failure> {
         (Side::Here(_) | Side::Stream, Side::Here(_) | Side::Stream) => {
             Err(Failure::usage("One side must be in a workspace: WORKSPACE:PATH."))
         }
+        (Side::Here(_) | Side::Stream, Side::There { .. }) if args.zip => {
+            Err(Failure::usage("--zip is for a folder of a workspace."))
+        }
         (source @ (Side::Here(_) | Side::Stream), Side::There { workspace, path }) => {
             let session = Session::open().await?;
             let there = There::look(&session, &workspace, &path).await?;
@@ -107,7 +152,7 @@ pub(crate) async fn run(args: Cp) -> Result<Code, Failure> {
         (Side::There { workspace, path }, target @ (Side::Here(_) | Side::Stream)) => {
             let session = Session::open().await?;
             let there = There::look(&session, &workspace, &path).await?;
-            download::run(&session, there, content_only(&path), target).await
+            download::run(&session, there, content_only(&path), target, args.zip).await
         }
     }
 }
@@ -129,23 +174,24 @@ mod tests {
             ("/x", Side::Here("/x".into())),
             (":x", Side::Here(":x".into())),
         ] {
-            assert_eq!(side(text), expected, "{text}");
+            assert_eq!(side(OsStr::new(text)), expected, "{text}");
         }
     }
 
     #[test]
     fn paths_in_a_workspace_start_at_its_root() {
         for (path, expected) in [
-            ("", "/workspace"),
-            ("a/b/", "/workspace/a/b"),
-            ("/etc/./x", "/etc/x"),
-            ("dist/.", "/workspace/dist"),
-            ("/", "/"),
+            (&b""[..], &b"/workspace"[..]),
+            (b"a/b/", b"/workspace/a/b"),
+            (b"/etc/./x", b"/etc/x"),
+            (b"dist/.", b"/workspace/dist"),
+            (b"\xff\n", b"/workspace/\xff\n"),
+            (b"/", b"/"),
         ] {
-            assert_eq!(absolute("/workspace", path), expected, "{path}");
+            assert_eq!(absolute(b"/workspace", path), expected, "{path:?}");
         }
-        assert_eq!(last("/a/b/"), Some("b"));
-        assert_eq!(last("/"), None);
-        assert!(content_only("dist/.") && content_only(".") && !content_only("dist"));
+        assert_eq!(last(b"/a/b/"), Some(&b"b"[..]));
+        assert_eq!(last(b"/"), None);
+        assert!(content_only(b"dist/.") && content_only(b".") && !content_only(b"dist"));
     }
 }

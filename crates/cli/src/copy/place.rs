@@ -3,13 +3,32 @@
 
 #[cfg(all(test, unix))]
 use std::io;
+#[cfg(unix)]
+use std::os::unix::ffi::OsStrExt as _;
+use std::{ffi::OsStr, path::Path};
 
-/// Whether a name out of a container may be a name here.
-pub(super) fn legal(name: &str) -> bool {
-    let plain = !name.is_empty() && name.len() <= 255 && name != "." && name != "..";
-    plain && !name.contains(['/', '\0']) && (!cfg!(windows) || legal_on_windows(name))
+/// The name here of a name out of a container, if it can be one: any bytes on Unix, plain text elsewhere.
+pub(super) fn legal(name: &[u8]) -> Option<&OsStr> {
+    let plain = !name.is_empty() && name.len() <= 255 && name != b"." && name != b"..";
+    if !plain || name.contains(&b'/') || name.contains(&0) {
+        return None;
+    }
+    #[cfg(unix)]
+    return Some(OsStr::from_bytes(name));
+    #[cfg(not(unix))]
+    std::str::from_utf8(name).ok().filter(|name| !cfg!(windows) || legal_on_windows(name)).map(OsStr::new)
 }
 
+/// A target of a symbolic link as a path here, if it can be one.
+#[cfg_attr(unix, expect(clippy::unnecessary_wraps, reason = "elsewhere not every target is a path"))]
+fn target_path(target: &[u8]) -> Option<&Path> {
+    #[cfg(unix)]
+    return Some(Path::new(OsStr::from_bytes(target)));
+    #[cfg(not(unix))]
+    std::str::from_utf8(target).ok().map(Path::new)
+}
+
+#[cfg(any(test, not(unix)))]
 fn legal_on_windows(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
     let numbered = |base: &str| {
@@ -23,20 +42,20 @@ fn legal_on_windows(name: &str) -> bool {
 /// Whether a link `depth` folders below the chosen one stays inside wherever else links lead: `..` only at its start,
 /// where it walks up real folders, and never above the chosen one. What follows leads down, through links that were
 /// held to the same.
-pub(super) fn safe_target(target: &str, depth: usize) -> bool {
-    if target.is_empty() || target.len() > 4095 || target.starts_with('/') || target.contains('\0') {
+pub(super) fn safe_target(target: &[u8], depth: usize) -> bool {
+    if target.is_empty() || target.len() > 4095 || target.starts_with(b"/") || target.contains(&0) {
         return false;
     }
-    if cfg!(windows) && target.contains(['\\', ':']) {
+    if cfg!(windows) && target.iter().any(|byte| matches!(byte, b'\\' | b':')) {
         return false;
     }
     let mut ups = 0;
     let mut went_down = false;
-    for part in target.split('/') {
+    for part in target.split(|byte| *byte == b'/') {
         match part {
-            "" | "." => {}
-            ".." if went_down => return false,
-            ".." => ups += 1,
+            b"" | b"." => {}
+            b".." if went_down => return false,
+            b".." => ups += 1,
             _ => went_down = true,
         }
     }
@@ -44,116 +63,189 @@ pub(super) fn safe_target(target: &str, depth: usize) -> bool {
 }
 
 #[cfg(not(unix))]
-pub(super) use portable::Place;
+pub(super) use portable::{NewFile, Place};
 #[cfg(unix)]
-pub(super) use unix::Place;
+pub(super) use unix::{NewFile, Place};
 
 #[cfg(unix)]
 mod unix {
-    use rustix::fs::{AtFlags, CWD, Mode, OFlags, fchmod, mkdirat, openat, renameat, symlinkat, unlinkat};
+    use super::target_path;
+    use rustix::fs::{
+        AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, fchmod, flock, mkdirat, openat, renameat, symlinkat,
+        unlinkat,
+    };
+    use rustix::io::Errno;
+    use sha2::{Digest as _, Sha256};
     use std::{
+        ffi::OsStr,
         fs::File,
         io,
-        os::fd::{AsFd as _, OwnedFd},
+        os::{
+            fd::{AsFd as _, OwnedFd},
+            unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
+        },
         path::Path,
+        rc::Rc,
+        time::Duration,
     };
 
     const FOLDER: OFlags =
         OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-    const NEW: OFlags = OFlags::WRONLY
+    const FILE: OFlags = OFlags::RDWR
         .union(OFlags::CREATE)
-        .union(OFlags::EXCL)
         .union(OFlags::NOFOLLOW)
+        .union(OFlags::NONBLOCK)
         .union(OFlags::CLOEXEC);
-    /// Names left over from copyings that were killed; more than these is a fault of its own.
-    const ATTEMPTS: u32 = 1000;
+    /// What came of a file is kept so long for whoever goes on.
+    const KEPT: Duration = Duration::from_hours(24);
 
     /// An open folder.
-    pub(in super::super) struct Place(OwnedFd);
+    #[derive(Clone)]
+    pub(in super::super) struct Place(Rc<OwnedFd>);
 
     impl Place {
         /// The folder the user chose: their own path may lead over links.
         pub(in super::super) fn open(path: &Path) -> io::Result<Self> {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            Ok(Self(openat(CWD, path, flags, Mode::empty())?))
+            let place = Self(Rc::new(openat(CWD, path, flags, Mode::empty())?));
+            place.sweep();
+            Ok(place)
         }
 
         /// A folder inside, made if it is not there.
-        pub(in super::super) fn folder(&self, name: &str) -> io::Result<Self> {
-            match mkdirat(&self.0, name, Mode::from_raw_mode(0o755)) {
-                Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+        pub(in super::super) fn folder(&self, name: &OsStr) -> io::Result<Self> {
+            let made = match mkdirat(&*self.0, name, Mode::from_raw_mode(0o755)) {
+                Ok(()) => true,
+                Err(Errno::EXIST) => false,
                 Err(error) => return Err(error.into()),
+            };
+            let place = Self(Rc::new(openat(&*self.0, name, FOLDER, Mode::empty())?));
+            if !made {
+                place.sweep();
             }
-            Ok(Self(openat(&self.0, name, FOLDER, Mode::empty())?))
+            Ok(place)
+        }
+
+        /// Gives the folder its permission bits. Its owner can always go on writing into it.
+        pub(in super::super) fn set_mode(&self, mode: u32) -> io::Result<()> {
+            Ok(fchmod(self.0.as_fd(), Mode::from_raw_mode((mode & 0o777) | 0o700))?)
         }
 
         /// A link, in place of what was there unless that is a folder.
-        pub(in super::super) fn link(&self, name: &str, target: &str) -> io::Result<()> {
-            let staged = Self::staged(|staged| symlinkat(target, &self.0, staged))?.0;
-            self.settle(&staged, name)
+        pub(in super::super) fn link(&self, name: &OsStr, target: &[u8]) -> io::Result<()> {
+            let target = target_path(target).ok_or(io::ErrorKind::InvalidFilename)?;
+            let staged = unused();
+            symlinkat(target, &*self.0, &*staged)?;
+            settle(&self.0, &staged, name)
         }
 
         /// A new file that appears under `name` when it is finished.
-        pub(in super::super) fn begin(&self, name: &str) -> io::Result<NewFile<'_>> {
-            let mode = Mode::from_raw_mode(0o600);
-            let (staged, file) = Self::staged(|staged| openat(&self.0, staged, NEW, mode))?;
-            Ok(NewFile {
-                place: self,
-                name: name.to_owned(),
-                staged,
-                file: File::from(file),
-                finished: false,
-            })
+        pub(in super::super) fn begin(&self, name: &OsStr) -> io::Result<NewFile> {
+            self.opened(name, unused(), FILE | OFlags::EXCL, false)
         }
 
-        fn staged<T>(make: impl Fn(&str) -> rustix::io::Result<T>) -> io::Result<(String, T)> {
-            for attempt in 0..ATTEMPTS {
-                let staged = format!(".slipway-{}-{attempt}", std::process::id());
-                match make(&staged) {
-                    Ok(made) => return Ok((staged, made)),
-                    Err(rustix::io::Errno::EXIST) => {}
-                    Err(error) => return Err(error.into()),
+        /// The same, with what came of it before, by a download that was cut. One at a time.
+        pub(in super::super) fn resume(&self, name: &OsStr) -> io::Result<NewFile> {
+            let digest = Sha256::digest(name.as_bytes());
+            let number = digest.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+            self.opened(name, format!(".slipway-{number:016x}.part"), FILE, true)
+        }
+
+        fn opened(&self, name: &OsStr, staged: String, flags: OFlags, keep: bool) -> io::Result<NewFile> {
+            let file = File::from(openat(&*self.0, &*staged, flags, Mode::from_raw_mode(0o600))?);
+            flock(&file, FlockOperation::NonBlockingLockExclusive)
+                .map_err(|_| io::Error::new(io::ErrorKind::ResourceBusy, "it is being copied already"))?;
+            let found = file.metadata()?;
+            if !found.is_file() || found.nlink() != 1 {
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{staged} is in the way")));
+            }
+            let (place, name) = (Rc::clone(&self.0), name.to_owned());
+            Ok(NewFile { place, name, staged, file, keep, finished: false })
+        }
+
+        /// Removes what killed copyings left here that nobody goes on with: unlocked, and temporary or old. What cannot
+        /// be removed does no harm.
+        fn sweep(&self) {
+            let Ok(entries) = Dir::read_from(&*self.0) else { return };
+            for entry in entries.flatten() {
+                let name = entry.file_name().to_bytes();
+                let Some(rest) = name.strip_prefix(b".slipway-").filter(|rest| rest.len() > 17) else {
+                    continue;
+                };
+                let (number, ending) = rest.split_at(16);
+                let least = match ending {
+                    b".tmp" => Duration::ZERO,
+                    b".part" => KEPT,
+                    _ => continue,
+                };
+                if !number.iter().all(u8::is_ascii_hexdigit) {
+                    continue;
+                }
+                let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+                let Ok(file) = openat(&*self.0, entry.file_name(), flags, Mode::empty()) else { continue };
+                let file = File::from(file);
+                let age = file
+                    .metadata()
+                    .and_then(|found| found.modified())
+                    .map(|at| at.elapsed().unwrap_or_default());
+                if age.is_ok_and(|age| age >= least)
+                    && flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
+                {
+                    let _ = unlinkat(&*self.0, entry.file_name(), AtFlags::empty());
                 }
             }
-            Err(io::ErrorKind::AlreadyExists.into())
-        }
-
-        fn settle(&self, staged: &str, name: &str) -> io::Result<()> {
-            renameat(&self.0, staged, &self.0, name).map_err(|error| {
-                // What could not be put in place is not left behind; the first failure is the one to tell.
-                let _ = unlinkat(&self.0, staged, AtFlags::empty());
-                error.into()
-            })
         }
     }
 
-    /// A file on its way. Dropped unfinished, it is removed.
-    pub(in super::super) struct NewFile<'a> {
-        place: &'a Place,
-        name: String,
+    /// A name nothing has: who copies beside us has another process id, and a killed one's file is no longer locked.
+    fn unused() -> String {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = u64::from(std::process::id()) << 32 | u64::from(NEXT.fetch_add(1, Ordering::Relaxed));
+        format!(".slipway-{number:016x}.tmp")
+    }
+
+    fn settle(place: &OwnedFd, staged: &str, name: &OsStr) -> io::Result<()> {
+        renameat(place, staged, place, name).map_err(|error| {
+            // What could not be put in place is not left behind; the first failure is the one to tell.
+            let _ = unlinkat(place, staged, AtFlags::empty());
+            error.into()
+        })
+    }
+
+    /// A file on its way. Dropped unfinished, it is removed, unless somebody is to go on with it.
+    pub(in super::super) struct NewFile {
+        place: Rc<OwnedFd>,
+        name: std::ffi::OsString,
         staged: String,
         file: File,
+        keep: bool,
         finished: bool,
     }
 
-    impl NewFile<'_> {
+    impl NewFile {
         pub(in super::super) fn handle(&self) -> io::Result<File> {
             self.file.try_clone()
+        }
+
+        /// What there is of it is no good.
+        pub(in super::super) fn spoilt(&mut self) {
+            self.keep = false;
         }
 
         /// Gives it its permission bits, without any that change who a program runs as, and its name.
         pub(in super::super) fn finish(mut self, mode: u32) -> io::Result<()> {
             fchmod(self.file.as_fd(), Mode::from_raw_mode((mode & 0o777) | 0o600))?;
             self.finished = true;
-            self.place.settle(&self.staged, &self.name)
+            settle(&self.place, &self.staged, &self.name)
         }
     }
 
-    impl Drop for NewFile<'_> {
+    impl Drop for NewFile {
         fn drop(&mut self) {
-            if !self.finished {
+            if !self.finished && !self.keep {
                 // It may be gone already.
-                let _ = unlinkat(&self.place.0, &self.staged, AtFlags::empty());
+                let _ = unlinkat(&*self.place, &*self.staged, AtFlags::empty());
             }
         }
     }
@@ -163,11 +255,13 @@ mod unix {
 #[cfg(not(unix))]
 mod portable {
     use std::{
+        ffi::OsStr,
         fs::{self, File},
         io,
         path::{Path, PathBuf},
     };
 
+    #[derive(Clone)]
     pub(in super::super) struct Place(PathBuf);
 
     fn refuse_link(path: &Path) -> io::Result<()> {
@@ -186,21 +280,30 @@ mod portable {
             Ok(Self(path.to_owned()))
         }
 
-        pub(in super::super) fn folder(&self, name: &str) -> io::Result<Self> {
+        pub(in super::super) fn folder(&self, name: &OsStr) -> io::Result<Self> {
             let path = self.0.join(name);
             refuse_link(&path)?;
             fs::create_dir_all(&path)?;
             Ok(Self(path))
         }
 
-        pub(in super::super) fn link(&self, _name: &str, _target: &str) -> io::Result<()> {
+        pub(in super::super) fn link(&self, _name: &OsStr, _target: &[u8]) -> io::Result<()> {
             Err(io::ErrorKind::Unsupported.into())
         }
 
-        pub(in super::super) fn begin(&self, name: &str) -> io::Result<NewFile> {
+        pub(in super::super) fn begin(&self, name: &OsStr) -> io::Result<NewFile> {
             let path = self.0.join(name);
             refuse_link(&path)?;
             Ok(NewFile { file: tempfile::NamedTempFile::new_in(&self.0)?, path })
+        }
+
+        /// From the beginning: what was cut is not kept here.
+        pub(in super::super) fn resume(&self, name: &OsStr) -> io::Result<NewFile> {
+            self.begin(name)
+        }
+
+        pub(in super::super) fn set_mode(&self, _mode: u32) -> io::Result<()> {
+            Ok(())
         }
     }
 
@@ -213,6 +316,8 @@ mod portable {
         pub(in super::super) fn handle(&self) -> io::Result<File> {
             self.file.reopen()
         }
+
+        pub(in super::super) fn spoilt(&mut self) {}
 
         pub(in super::super) fn finish(self, _mode: u32) -> io::Result<()> {
             self.file.persist(self.path).map(drop).map_err(|e| e.error)
@@ -227,10 +332,10 @@ mod tests {
     #[test]
     fn names_from_a_container_are_one_plain_step() {
         for good in ["a", "a b", "ä", ".hidden", "a\\b", "..."] {
-            assert!(legal(good) || cfg!(windows), "{good:?}");
+            assert!(legal(good.as_bytes()).is_some() || cfg!(windows), "{good:?}");
         }
         for bad in ["", ".", "..", "a/b", "/a", "a\0b", &"x".repeat(256)] {
-            assert!(!legal(bad), "{bad:?}");
+            assert!(legal(bad.as_bytes()).is_none(), "{bad:?}");
         }
         for bad in ["con", "NUL.txt", "com1", "a:b", "a\\b", "a.", "a ", "\u{1}"] {
             assert!(!legal_on_windows(bad), "{bad:?}");
@@ -254,7 +359,7 @@ mod tests {
             ("a/../..", 5, false),
             ("../a/../b", 5, false),
         ] {
-            assert_eq!(safe_target(target, depth), safe, "{target:?} at {depth}");
+            assert_eq!(safe_target(target.as_bytes(), depth), safe, "{target:?} at {depth}");
         }
     }
 
@@ -268,7 +373,7 @@ mod tests {
         };
 
         fn write(place: &Place, name: &str, mode: u32) -> io::Result<()> {
-            let file = place.begin(name)?;
+            let file = place.begin(OsStr::new(name))?;
             file.handle()?.write_all(b"new")?;
             file.finish(mode)
         }
@@ -284,11 +389,11 @@ mod tests {
             symlink(&outside, inside.join("folder")).unwrap();
             symlink(outside.join("file"), inside.join("file")).unwrap();
             let place = Place::open(&inside).unwrap();
-            assert!(place.folder("folder").is_err());
+            assert!(place.folder(OsStr::new("folder")).is_err());
             write(&place, "file", 0o644).unwrap();
             assert_eq!(fs::read(outside.join("file")).unwrap(), b"old");
             assert_eq!(fs::read(inside.join("file")).unwrap(), b"new");
-            place.link("file", "elsewhere").unwrap();
+            place.link(OsStr::new("file"), b"elsewhere").unwrap();
             assert_eq!(fs::read(outside.join("file")).unwrap(), b"old");
         }
 
@@ -301,10 +406,34 @@ mod tests {
         }
 
         #[test]
+        fn what_came_of_a_cut_file_is_there_again_and_what_a_killed_one_left_is_removed() {
+            let temp = tempfile::tempdir().unwrap();
+            let left = temp.path().join(".slipway-00000001deadbeef.tmp");
+            fs::write(&left, b"half").unwrap();
+            fs::write(temp.path().join(".slipway-mine.tmp"), b"not ours").unwrap();
+            let place = Place::open(temp.path()).unwrap();
+            assert!(!left.exists());
+            let name = OsStr::new("large");
+            let file = place.resume(name).unwrap();
+            file.handle().unwrap().write_all(b"first").unwrap();
+            assert!(place.resume(name).is_err(), "one at a time");
+            drop(file);
+            drop(Place::open(temp.path()).unwrap());
+            let file = place.resume(name).unwrap();
+            assert_eq!(file.handle().unwrap().metadata().unwrap().len(), 5);
+            file.finish(0o644).unwrap();
+            assert_eq!(fs::read(temp.path().join("large")).unwrap(), b"first");
+            let mut spoilt = place.resume(name).unwrap();
+            spoilt.spoilt();
+            drop(spoilt);
+            assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 2);
+        }
+
+        #[test]
         fn an_unfinished_file_leaves_nothing() {
             let temp = tempfile::tempdir().unwrap();
             let place = Place::open(temp.path()).unwrap();
-            drop(place.begin("part").unwrap());
+            drop(place.begin(OsStr::new("part")).unwrap());
             assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 0);
         }
     }

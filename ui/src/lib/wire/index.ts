@@ -1925,6 +1925,100 @@ more: boolean,
  */
 live: boolean, };
 
+/**
+ * Ask for the digest of a file, or of what arrived of one.
+ */
+export type DigestFile = { 
+/**
+ * The workspace.
+ */
+id: WorkspaceId, 
+/**
+ * Absolute path in the container.
+ */
+path: string, 
+/**
+ * Of so many bytes from the beginning; of all without it.
+ */
+length?: number, 
+/**
+ * Not the file but what arrived of it by an upload that was cut and can go on.
+ */
+partial: boolean, };
+
+/**
+ * What is there of a file.
+ */
+export type FileDigest = { 
+/**
+ * Bytes that are there.
+ */
+size: number, 
+/**
+ * Bytes that were digested: fewer than asked for when fewer are there.
+ */
+digested: number, 
+/**
+ * Their SHA-256, 64 hexadecimal digits.
+ */
+sha256: string, };
+
+/**
+ * Ask what changes below a directory. Who asks watches; the watching ends a minute after nobody does.
+ */
+export type WatchFiles = { 
+/**
+ * The workspace.
+ */
+id: WorkspaceId, 
+/**
+ * Absolute path of a directory in the container; the project's folder without it.
+ */
+path?: string, 
+/**
+ * What the last answer called `next`; without it only what changes from now on is told.
+ */
+after?: string, 
+/**
+ * When nothing has changed yet, wait so long for it, milliseconds, at most 10,000.
+ */
+wait_ms?: number, };
+
+/**
+ * What became of a path. Several changes in a row are one, with what is there at the end.
+ */
+export type FileChange = { 
+/**
+ * Absolute path in the container.
+ */
+path: string, 
+/**
+ * What is there now; without it the path is gone, with all that was below it.
+ */
+entry?: FileEntry, };
+
+/**
+ * What changed below a directory. Directories such as `node_modules` are not looked into: what changes in one is told
+ * as a change of itself, unless the watching begins there.
+ */
+export type FileChanges = { 
+/**
+ * The changes, oldest first, at most 1,000; there may be more right now.
+ */
+changes: Array<FileChange>, 
+/**
+ * Ask again with `after` set to it.
+ */
+next: string, 
+/**
+ * What changed before this answer is not known, as at the beginning: look at everything anew. What changes after is told.
+ */
+rescan: boolean, 
+/**
+ * Directories whose changes are not seen, because a limit of the machine was reached or they may not be read. At most 100.
+ */
+unwatched: Array<string>, };
+
 /** Every command: what it takes and what it gives. */
 export type Commands = {
   /** The Docker engine: which one, its version, or why none answers. */
@@ -2003,6 +2097,10 @@ export type Commands = {
   "file.rename": [RenameFile, Nothing];
   /** Makes a directory and its missing parents. */
   "file.mkdir": [Mkdir, Nothing];
+  /** The digest of a file, or of what arrived of one by an upload that was cut. */
+  "file.digest": [DigestFile, FileDigest];
+  /** What changed below a directory since last asked; may wait for a change. */
+  "file.watch": [WatchFiles, FileChanges];
   /** Takes a snapshot of a workspace's files and answers when it is there. Ends when the asker goes away. */
   "snapshot.create": [SnapshotCreate, Snapshot];
   /** Every snapshot, newest first. */

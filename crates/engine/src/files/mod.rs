@@ -5,11 +5,14 @@ use futures_util::{Stream, StreamExt};
 use slipway_agent_api::{
     MAX_CHUNK,
     v1::{
-        FileInfo, FileKind as AgentKind, ListRequest, MkdirRequest, ReadRequest, RemoveRequest,
-        RenameRequest, StatRequest, WriteOpen, WriteRequest, write_request::Part,
+        DigestReply, DigestRequest, FileInfo, FileKind as AgentKind, ListRequest, MkdirRequest, ReadRequest,
+        RemoveRequest, RenameRequest, StatRequest, WriteOpen, WriteRequest, write_request::Part,
     },
 };
-use slipway_wire::{Code, DirectoryListing, FileEntry, FileKind, FileText, Problem};
+use slipway_wire::{
+    Code, DigestFile, DirectoryListing, FileDigest, FileEntry, FileKind, FileText, Problem,
+    shown_name as shown,
+};
 use std::{
     fmt::Write as _,
     pin::Pin,
@@ -17,6 +20,13 @@ use std::{
     task::{Context, Poll},
 };
 
+mod names;
+mod trees;
+mod watch;
+
+use self::names::path_bytes;
+pub(crate) use self::trees::{read_tree, write_tree};
+pub(crate) use self::watch::{FileWatches, changes};
 use crate::agent_link::{AgentClient, agent_problem};
 
 /// Bytes as they come, or why no more come.
@@ -26,73 +36,8 @@ pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, Problem>> + Send>>
 const MOST_ENTRIES: usize = 100_000;
 /// A text file beyond this is not opened whole.
 const MOST_TEXT: u64 = 4 * 1024 * 1024;
+/// A path, and a name or target out of a container; the kernel takes no longer one.
 const MOST_PATH: usize = 4096;
-
-/// A path as people write it, as bytes: absolute, bounded. `\xNN` stands for a byte that is not UTF-8, `\\` for a
-/// backslash: the reverse of [`shown`].
-fn path_bytes(path: &str) -> Result<Bytes, Problem> {
-    let wrong = |why: &str| {
-        Err(Problem::new(Code::Invalid, format!("{path:?} is not a path in the container: {why}.")))
-    };
-    if !path.starts_with('/') {
-        return wrong("it is not absolute");
-    }
-    if path.len() > MOST_PATH * 4 {
-        return wrong("it is too long");
-    }
-    let mut out = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        if byte != b'\\' {
-            out.push(byte);
-            continue;
-        }
-        match rest {
-            [b'\\', after @ ..] => {
-                out.push(b'\\');
-                rest = after;
-            }
-            [b'x', high, low, after @ ..] => {
-                let digit = |d: u8| char::from(d).to_digit(16);
-                let (Some(high), Some(low)) = (digit(*high), digit(*low)) else {
-                    return wrong("a \\x must be followed by two hexadecimal digits");
-                };
-                out.push((high * 16 + low) as u8);
-                rest = after;
-            }
-            _ => return wrong("a backslash is written \\\\"),
-        }
-    }
-    if out.contains(&0) || out.len() > MOST_PATH {
-        return wrong("it holds a zero byte or is too long");
-    }
-    Ok(out.into())
-}
-
-/// A name as people see it, reversible.
-fn shown(name: &[u8]) -> String {
-    let mut out = String::with_capacity(name.len());
-    for chunk in name.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            match c {
-                '\\' => out.push_str("\\\\"),
-                c if c.is_control() => {
-                    let mut buffer = [0; 4];
-                    c.encode_utf8(&mut buffer).bytes().for_each(|byte| escape(&mut out, byte));
-                }
-                c => out.push(c),
-            }
-        }
-        chunk.invalid().iter().for_each(|&byte| escape(&mut out, byte));
-    }
-    out
-}
-
-fn escape(out: &mut String, byte: u8) {
-    // Writing to a String cannot fail.
-    let _ = write!(out, "\\x{byte:02x}");
-}
 
 fn entry(info: &FileInfo) -> FileEntry {
     let kind = match info.kind() {
@@ -186,21 +131,42 @@ pub(crate) async fn read_text(client: AgentClient, path: &str) -> Result<FileTex
     Ok(FileText { text: String::from_utf8(bytes).ok(), entry })
 }
 
-/// Writes a file whole: all `size` bytes or none.
+/// How a file is written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Upload {
+    /// Permission bits; those of the file it replaces without.
+    pub mode: Option<u32>,
+    /// Bytes of the whole file.
+    pub size: u64,
+    /// Bytes that arrived before, with `resumable`; the rest follows.
+    pub offset: u64,
+    /// What arrives of it stays for a day when it is cut, so that another upload can go on.
+    pub resumable: bool,
+    /// Refuse when the file's last change is not this, Unix time in milliseconds.
+    pub if_modified_ms: Option<i64>,
+}
+
+/// Writes a file whole: all of its bytes or none.
 pub(crate) async fn write(
     mut client: AgentClient,
     path: &str,
-    mode: Option<u32>,
-    size: u64,
-    if_modified_ms: Option<i64>,
+    upload: Upload,
     bytes: ByteStream,
 ) -> Result<FileEntry, Problem> {
     let open = WriteOpen {
         path: path_bytes(path)?,
-        mode: mode.unwrap_or(0) & 0o777,
-        size,
-        if_modified_ms: if_modified_ms.unwrap_or(0),
+        mode: upload.mode.unwrap_or(0) & 0o777,
+        size: upload.size,
+        if_modified_ms: upload.if_modified_ms.unwrap_or(0),
+        resumable: upload.resumable,
+        offset: upload.offset,
     };
+    if open.offset > open.size || (open.offset > 0 && !open.resumable) {
+        return Err(Problem::new(
+            Code::Invalid,
+            "An upload goes on from an offset within the file, and only a resumable one.",
+        ));
+    }
     let failure = Failure::default();
     let data = pieces(bytes, failure.clone()).map(|data| WriteRequest { part: Some(Part::Data(data)) });
     let first = futures_util::stream::iter([WriteRequest { part: Some(Part::Open(open)) }]);
@@ -209,7 +175,7 @@ pub(crate) async fn write(
         return Err(problem);
     }
     let reply = reply.map_err(|s| {
-        if s.code() == tonic::Code::Aborted {
+        if s.code() == tonic::Code::Aborted && upload.if_modified_ms.is_some() {
             return Problem::new(
                 Code::WrongState,
                 format!("{path} was changed by something else in the meantime."),
@@ -219,6 +185,24 @@ pub(crate) async fn write(
         agent_problem(&format!("writing {path}"), &s)
     })?;
     reply.into_inner().info.as_ref().map(entry).ok_or_else(|| absent(path))
+}
+
+/// The digest of a file, or of what arrived of one.
+pub(crate) async fn digest(mut client: AgentClient, request: &DigestFile) -> Result<FileDigest, Problem> {
+    let path = &request.path;
+    let asked = DigestRequest {
+        path: path_bytes(path)?,
+        length: request.length.unwrap_or(0),
+        partial: request.partial,
+    };
+    let reply = client.digest(asked).await.map_err(|s| agent_problem(&format!("reading {path}"), &s))?;
+    let DigestReply { size, digested, sha256 } = reply.into_inner();
+    let sha256 = sha256.iter().take(32).fold(String::new(), |mut hex, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
+    Ok(FileDigest { size, digested, sha256 })
 }
 
 /// Why a source of bytes broke off, for whoever was fed from it.
@@ -285,30 +269,4 @@ pub(crate) async fn rename(mut client: AgentClient, from: &str, to: &str) -> Res
 pub(crate) async fn mkdir(mut client: AgentClient, path: &str) -> Result<(), Problem> {
     let request = MkdirRequest { path: path_bytes(path)?, parents: true };
     client.mkdir(request).await.map(|_| ()).map_err(|s| agent_problem(&format!("making {path}"), &s))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn any_name_can_be_shown_and_sent_back() {
-        for name in [
-            &b"/plain"[..],
-            b"/new\nline",
-            b"/back\\slash",
-            b"/\xff\xfe",
-            "/\u{e9}\u{1f600}".as_bytes(),
-            b"/\\x41",
-        ] {
-            assert_eq!(path_bytes(&shown(name)).unwrap(), name, "{}", shown(name));
-        }
-    }
-
-    #[test]
-    fn what_is_no_path_is_refused() {
-        for wrong in ["", "relative", "/a\\", "/a\\q", "/a\\x0", "/a\\x00", "/a\0"] {
-            assert!(path_bytes(wrong).is_err(), "{wrong:?}");
-        }
-    }
 }

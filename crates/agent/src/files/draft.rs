@@ -1,0 +1,243 @@
+//! Files on their way: the names they have until they are whole, who holds which, and what killed transfers left.
+//! Each is locked by whoever writes it, so one without a lock has no writer.
+
+use std::collections::HashSet;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, OFlags};
+use sha2::{Digest as _, Sha256};
+use slipway_agent_api::v1::{FileInfo, WriteOpen};
+use tonic::Status;
+
+use super::entry::{info, modified_ms};
+use super::{ON_ITS_WAY, absolute, status, temporary_name};
+
+/// Permissions of a new file that nobody said anything about.
+const NEW_FILE: u32 = 0o644;
+
+/// What arrived of a file is kept so long for whoever wants to go on.
+const KEPT: Duration = Duration::from_hours(24);
+
+/// Directories remembered as looked through. Beyond it they are looked through again.
+const MOST_SWEPT: usize = 4096;
+
+/// Directories in which nothing is left of transfers that an earlier agent was killed in. Cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct Drafts {
+    swept: Arc<Mutex<HashSet<PathBuf>>>,
+}
+
+impl Drafts {
+    /// Opens a file on its way, locked, at the offset it goes on from.
+    fn open(&self, temporary: &Path, target: &Path, open: &WriteOpen) -> Result<File, Status> {
+        let shown = target.display().to_string();
+        let failed = |error: io::Error| status(&shown, &error);
+        let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(parent) = target.parent()
+            && (open.resumable || !swept.contains(parent))
+        {
+            sweep(parent, temporary);
+            if swept.len() == MOST_SWEPT {
+                swept.clear();
+            }
+            swept.insert(parent.to_owned());
+        }
+        let mut options = OpenOptions::new();
+        options
+            .write(true)
+            .mode(0o600)
+            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
+        let opened = if open.resumable {
+            options.create(open.offset == 0).truncate(false).open(temporary)
+        } else {
+            options.create_new(true).open(temporary)
+        };
+        let mut file = match opened {
+            Err(error) if open.offset > 0 && error.kind() == io::ErrorKind::NotFound => {
+                return Err(not_there(&shown));
+            }
+            opened => opened.map_err(failed)?,
+        };
+        if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            return Err(Status::failed_precondition(format!("{shown}: it is being written already")));
+        }
+        drop(swept);
+        let meta = file.metadata().map_err(failed)?;
+        if !meta.is_file() || meta.len() < open.offset || meta.nlink() != 1 {
+            return Err(not_there(&shown));
+        }
+        file.set_len(open.offset).map_err(failed)?;
+        file.seek(SeekFrom::Start(open.offset)).map_err(failed)?;
+        Ok(file)
+    }
+}
+
+fn not_there(shown: &str) -> Status {
+    Status::out_of_range(format!("{shown}: what arrived of it before is no longer there"))
+}
+
+/// Where what arrives of a file stays: one place for each file, whatever the length of its name.
+pub(super) fn partial(target: &Path) -> Result<PathBuf, Status> {
+    let (Some(parent), Some(name)) = (target.parent(), target.file_name()) else {
+        return Err(Status::failed_precondition(format!("{}: not a file's path", target.display())));
+    };
+    let digest = Sha256::digest(name.as_bytes());
+    let number = digest.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+    Ok(parent.join(format!("{ON_ITS_WAY}{number:016x}.part")))
+}
+
+/// Removes what transfers left that nobody goes on with: without a lock, and temporary or old. Nothing else is touched,
+/// and what cannot be removed does no harm.
+fn sweep(directory: &Path, but: &Path) {
+    let Ok(entries) = std::fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some(name) = name.to_str().and_then(|name| name.strip_prefix(ON_ITS_WAY)) else { continue };
+        let old = match name.split_once('.') {
+            Some((number, _)) if number.len() != 16 || !number.bytes().all(|b| b.is_ascii_hexdigit()) => {
+                continue;
+            }
+            Some((_, "tmp")) => Duration::ZERO,
+            Some((_, "part")) => KEPT,
+            _ => continue,
+        };
+        let path = entry.path();
+        if path == but {
+            continue;
+        }
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let Ok(file) = OpenOptions::new().read(true).custom_flags(flags).open(&path) else { continue };
+        let age = file.metadata().and_then(|meta| meta.modified()).map(|at| at.elapsed().unwrap_or_default());
+        if age.is_ok_and(|age| age >= old)
+            && rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
+        {
+            let _ = std::fs::remove_file(&path);
+        }
+    }
+}
+
+/// A file on its way: written under a temporary name beside its target. Dropped unfinished, it leaves nothing unless it is
+/// resumable and what it has is good.
+pub(super) struct Draft {
+    file: File,
+    temporary: PathBuf,
+    target: PathBuf,
+    expected: u64,
+    written: u64,
+    if_modified_ms: i64,
+    /// What there is of it is worth keeping when the stream breaks off now.
+    keep: bool,
+    finished: bool,
+}
+
+impl Draft {
+    pub(super) fn begin(drafts: &Drafts, open: &WriteOpen) -> Result<Self, Status> {
+        let asked = absolute(&open.path)?;
+        let target = through_symlinks(asked)?;
+        let Some(parent) = target.parent().filter(|_| target.file_name().is_some()) else {
+            return Err(Status::failed_precondition(format!("{}: not a file's path", target.display())));
+        };
+        std::fs::create_dir_all(parent).map_err(|error| status(&parent.display().to_string(), &error))?;
+        let existing = existing(&target)?;
+        unchanged(&target, existing.as_ref(), open.if_modified_ms)?;
+        let mode = match (open.mode & 0o7777, &existing) {
+            (0, Some(meta)) => meta.mode() & 0o7777,
+            (0, None) => NEW_FILE,
+            (mode, _) => mode,
+        };
+        let temporary = if open.resumable { partial(&target)? } else { parent.join(temporary_name()?) };
+        let file = drafts.open(&temporary, &target, open)?;
+        let draft = Self {
+            file,
+            temporary,
+            target,
+            expected: open.size,
+            written: open.offset,
+            if_modified_ms: open.if_modified_ms,
+            keep: open.resumable,
+            finished: false,
+        };
+        // After creation, so that the process's umask has no say.
+        let set = draft.file.set_permissions(std::fs::Permissions::from_mode(mode));
+        draft.done(set)
+    }
+
+    /// The draft, or why it failed: then nothing of it is kept.
+    fn done(mut self, done: io::Result<()>) -> Result<Self, Status> {
+        match done {
+            Ok(()) => Ok(self),
+            Err(error) => {
+                self.keep = false;
+                Err(status(&self.target.display().to_string(), &error))
+            }
+        }
+    }
+
+    pub(super) fn append(mut self, data: &[u8]) -> Result<Self, Status> {
+        self.written += data.len() as u64;
+        if self.written > self.expected {
+            self.keep = false;
+            return Err(Status::invalid_argument("more bytes came than were announced"));
+        }
+        let written = self.file.write_all(data);
+        self.done(written)
+    }
+
+    pub(super) fn finish(mut self) -> Result<FileInfo, Status> {
+        if self.written != self.expected {
+            let (written, expected) = (self.written, self.expected);
+            return Err(Status::aborted(format!(
+                "the file was cut short: {written} of {expected} bytes arrived"
+            )));
+        }
+        unchanged(&self.target, existing(&self.target)?.as_ref(), self.if_modified_ms)?;
+        let renamed = std::fs::rename(&self.temporary, &self.target);
+        self = self.done(renamed)?;
+        self.finished = true;
+        let meta =
+            self.file.metadata().map_err(|error| status(&self.target.display().to_string(), &error))?;
+        Ok(info(&self.target, &meta))
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if !self.finished && !self.keep {
+            // Whoever removed it before us did what we want.
+            let _ = std::fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+/// Where a write really goes: the end of a chain of symlinks, which stay links, or the path itself.
+fn through_symlinks(path: PathBuf) -> Result<PathBuf, Status> {
+    if !path.is_symlink() {
+        return Ok(path);
+    }
+    path.canonicalize().map_err(|error| status(&format!("{} (a symbolic link)", path.display()), &error))
+}
+
+fn existing(target: &Path) -> Result<Option<std::fs::Metadata>, Status> {
+    match target.symlink_metadata() {
+        Ok(meta) if meta.is_file() => Ok(Some(meta)),
+        Ok(_) => Err(Status::failed_precondition(format!("{}: not a regular file", target.display()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(status(&target.display().to_string(), &error)),
+    }
+}
+
+fn unchanged(target: &Path, existing: Option<&std::fs::Metadata>, if_modified_ms: i64) -> Result<(), Status> {
+    if if_modified_ms == 0 || existing.map(modified_ms) == Some(if_modified_ms) {
+        return Ok(());
+    }
+    Err(Status::aborted(format!(
+        "{}: it was changed or removed by somebody else meanwhile",
+        target.display()
+    )))
+}
