@@ -38,7 +38,10 @@ beforeEach(() => {
   localStorage.clear();
   fixture = new Fixture();
 });
-afterEach(() => app.stop());
+afterEach(() => {
+  app.stop();
+  vi.useRealTimers();
+});
 
 describe('the form for a new workspace', () => {
   const path = () => screen.findByTestId('create-path');
@@ -369,6 +372,7 @@ describe('the list', () => {
 describe('what a workspace uses', () => {
   it('is drawn while its tab is in front and not asked for otherwise', async () => {
     await open(data.ready);
+    vi.useFakeTimers({ shouldAdvanceTime: true });
     expect(fixture.called('workspace.stats')).toEqual([]);
     await press('M', true);
     const chart = await screen.findByTestId('chart-memory');
@@ -380,7 +384,7 @@ describe('what a workspace uses', () => {
     await user.click(screen.getByTestId('tab-logs'));
     await waitFor(() => expect(screen.queryByTestId('metrics')).toBeNull());
     const asked = fixture.called('workspace.stats').length;
-    await new Promise((done) => setTimeout(done, 1200));
+    await vi.advanceTimersByTimeAsync(60_000);
     expect(fixture.called('workspace.stats')).toHaveLength(asked);
   });
 
