@@ -358,14 +358,16 @@ describe('the list', () => {
     await waitFor(() => expect(screen.queryByTestId('history-search')).toBeNull());
   });
 
-  it('does not go to what was deleted', async () => {
+  it('shows what is left of one that was deleted: its log', async () => {
     await open(data.ready);
     app.view.dialog = { kind: 'history' };
     await user.type(await screen.findByTestId('history-search'), 'homework 17');
     await screen.findByText(/11 workspaces/);
     await user.keyboard('{Enter}');
-    expect(screen.getByTestId('history-search')).toBeTruthy();
+    expect((await screen.findByRole('log', { name: 'Log' })).textContent).toContain('npm ci began');
+    expect(app.view.dialog).toEqual({ kind: 'log', id: 'gone-001', name: 'homework 179' });
     expect(app.view.selected).toBe(data.ready.id);
+    expect(await complaints()).toEqual([]);
   });
 });
 

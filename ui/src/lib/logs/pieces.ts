@@ -104,7 +104,6 @@ export function runs(text: string, styles: Styled[], hits: Span[], from = 0, to 
   }));
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: what is one cell wide each
 const NARROW = /^[\x20-\x7e]*$/;
 const WIDE = /\p{Extended_Pictographic}|[ᄀ-ᅟ⺀-꓏가-힣豈-﫿︰-﹏＀-｠￠-￦]|[\u{20000}-\u{3fffd}]/u;
 const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });

@@ -1,6 +1,6 @@
 // Lines of a log as the rows of a list: one each, or as many as it takes to show all of a long one.
-import type { LogEntry } from '../state/logs.svelte';
 import type { LogRecord } from '../wire';
+import type { LogEntry } from './entries';
 import { breaks } from './pieces';
 
 export type LogRow =

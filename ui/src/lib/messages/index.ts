@@ -4,6 +4,7 @@ import { engine } from './engine';
 import { editor, files } from './files';
 import { health } from './health';
 import { duration, lease } from './lease';
+import { logs } from './logs';
 import { log, network, panel } from './panel';
 import { preview } from './preview';
 import { limits, metrics } from './resources';
@@ -58,6 +59,7 @@ export const t = {
   terminal,
   panel,
   log,
+  logs,
   network,
   settings,
 };

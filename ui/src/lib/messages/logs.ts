@@ -13,7 +13,11 @@ export const logs = {
   previous: 'Previous match',
   next: 'Next match',
   count: (at: number, of: number, full: boolean) =>
-    of === 0 ? 'No match' : `${at.toLocaleString()} of ${of.toLocaleString()}${full ? '+' : ''}`,
+    of === 0
+      ? 'No match'
+      : at === 0
+        ? `${plural(of, 'match', 'matches')}${full ? '+' : ''}`
+        : `${at.toLocaleString()} of ${of.toLocaleString()}${full ? '+' : ''}`,
   filters: 'Filter the log',
   clear: 'Clear',
   clearAll: 'Clear filters and search',
@@ -46,8 +50,6 @@ export const logs = {
     day: 'Last 24 hours',
     custom: 'From … until …',
   },
-  custom: 'Time…',
-  customTitle: 'Lines of which time',
   from: 'From',
   until: 'Until',
   openEnd: 'Empty: from the first, until the newest',
@@ -65,25 +67,20 @@ export const logs = {
   saveText: 'Save as text…',
   saveJson: 'Save as JSON lines…',
   saved: (lines: number, path: string) => `${plural(lines, 'line', 'lines')} written to ${path}`,
-  fileName: (name: string, ending: string) => `${name.replace(/[^\p{L}\p{N}._ -]+/gu, '-').replace(/^\.+/, '')}.${ending}`,
+  fileName: (name: string, ending: string) =>
+    `${name.replace(/[^\p{L}\p{N}._ -]+/gu, '-').replace(/^\.+/, '')}.${ending}`,
   follow: 'Follow',
   pause: 'Pause',
   newest: 'Newest',
   newer: (lines: number) => `${plural(lines, 'newer line', 'newer lines')}`,
   gap: (lines: number) => `${plural(lines, 'line is', 'lines are')} no longer kept here`,
-  missing: (size: string) => `${size} of output are missing here`,
-  begin: 'The log begins here',
-  earlier: 'Loading earlier lines…',
   cut: 'the rest of this line is not kept',
   none: 'Nothing was printed yet.',
   noneEver: 'Its programs printed nothing.',
   noMatch: 'No line fits.',
-  ended: 'Nothing more comes: it does not run.',
   retry: 'Read again',
-  lines: (n: number) => plural(n, 'line', 'lines'),
   err: 'err',
   out: 'out',
-  slipway: 'slipway',
   dialog: (name: string) => `Log of ${name}`,
   show: 'Show the log',
 };

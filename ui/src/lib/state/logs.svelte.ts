@@ -2,31 +2,27 @@
 // Follows the end by asking for what comes after the last number; a flood is passed over to its newest part, and what
 // was passed over is read when somebody scrolls there. Not here: what a line looks like.
 import { asProblem, type Backend } from '../backend';
+import { beginning, entriesOf, type LogEntry, seqOf } from '../logs/entries';
 import { EVERYTHING, grepOf, type LogFilter, patternOf, queryOf } from '../logs/filter';
-import type { LogPage, LogQuery, LogRecord, Problem, WorkspaceId } from '../wire';
+import { LogSearch } from '../logs/search.svelte';
+import type { LogPage, LogQuery, Problem, WorkspaceId } from '../wire';
+import { Nap } from './nap';
 
-/** Lines held at once, read at once, and looked through for the text. */
+/** Lines held at once, and read at once. */
 export const MOST_LINES = 5000;
 export const PAGE = 1000;
-export const MOST_HITS = 5000;
+/** Programs offered to choose from. */
+const MOST_NAMES = 64;
 /** Waiting for what is not there yet; between two looks in a flood, while paused, and after a failure, milliseconds. */
 const WAIT_MS = 5000;
 const FLOOD_MS = 150;
 const PAUSED_MS = 1000;
 const AGAIN_MS = 2000;
 
-export type LogEntry = { kind: 'line'; record: LogRecord } | { kind: 'gap'; lines: number; seq: number };
-
-const seqOf = (entry: LogEntry | undefined) => (entry?.kind === 'line' ? entry.record.seq : entry?.seq);
-
-function entriesOf({ records, gap }: LogPage): LogEntry[] {
-  const entries: LogEntry[] = records.map((record) => ({ kind: 'line', record }));
-  if (gap) entries.unshift({ kind: 'gap', lines: gap.to - gap.from, seq: gap.to });
-  return entries;
-}
-
 export class LogView {
   entries = $state.raw<LogEntry[]>([]);
+  /** Programs of lines that were seen, also of those left out by now. */
+  processes = $state.raw<string[]>([]);
   /** The first answer has not come. */
   loading = $state(true);
   problem = $state.raw<Problem | null>(null);
@@ -40,13 +36,8 @@ export class LogView {
   /** Numbers after the window's, while it stands still. */
   newer = $state(0);
   filter = $state.raw<LogFilter>(EVERYTHING);
-  /** Numbers of the lines that hold the text, ascending; the newest ones when there are too many. */
-  hits = $state.raw<number[]>([]);
-  hitsFull = $state(false);
-  /** The one in front, as a place among the hits; -1: none. */
-  hit = $state(-1);
-  /** Why the text cannot be looked for. */
-  textProblem = $state.raw<Problem | null>(null);
+  /** Where the text is found. */
+  readonly search: LogSearch;
   #backend: Backend;
   #id: WorkspaceId;
   #query: LogQuery;
@@ -54,13 +45,13 @@ export class LogView {
   #next: number | null = null;
   /** What is asked under an older number is no longer wanted. */
   #turn = 0;
-  #search = 0;
   #busy = false;
   #ended = false;
-  #wake: () => void = () => {};
+  #nap = new Nap();
 
   constructor(backend: Backend, id: WorkspaceId) {
     this.#backend = backend;
+    this.search = new LogSearch(backend);
     this.#id = id;
     this.#query = { id };
   }
@@ -78,13 +69,13 @@ export class LogView {
     this.#ended = false;
     const turn = ++this.#turn;
     void this.#follow(turn);
-    const shown = () => this.#wake();
+    const shown = () => this.#nap.wake();
     document.addEventListener('visibilitychange', shown);
     return () => {
       document.removeEventListener('visibilitychange', shown);
       if (this.#turn === turn) this.#turn += 1;
       this.#ended = true;
-      this.#wake();
+      this.#nap.wake();
     };
   }
 
@@ -98,7 +89,7 @@ export class LogView {
       this.#query = queryOf(this.#id, this.filter, Date.now());
       this.newest();
     }
-    if (other || grepOf(this.filter) !== text) void this.#find();
+    if (other || grepOf(this.filter) !== text) void this.search.find(this.#query, grepOf(this.filter));
   }
 
   /** The newest lines, and on from there. */
@@ -111,7 +102,7 @@ export class LogView {
 
   hold(): void {
     this.following = false;
-    this.#wake();
+    this.#nap.wake();
   }
 
   /** Somebody is at the end of the window: what comes is shown, and what is there already comes first. */
@@ -119,7 +110,7 @@ export class LogView {
     if (!this.atEnd) return this.later();
     if (this.following) return;
     this.following = true;
-    this.#wake();
+    this.#nap.wake();
   }
 
   /** What is before the window. */
@@ -131,13 +122,13 @@ export class LogView {
       const fresh = entriesOf(page);
       return () => {
         this.atStart = page.records.length === 0;
-        const all = [...this.#begin(page, before), ...fresh, ...this.entries];
+        const all = [...beginning(page, before, this.#query, this.entries[0]), ...fresh, ...this.entries];
         if (all.length > MOST_LINES) {
           this.atEnd = false;
           this.following = false;
           this.#next = seqOf(all[MOST_LINES - 1]) ?? this.#next;
         }
-        this.entries = all.slice(0, MOST_LINES);
+        this.#put(all.slice(0, MOST_LINES));
       };
     });
   }
@@ -165,58 +156,27 @@ export class LogView {
     await this.#place(async () => {
       const up = await this.#ask({ tail: PAGE / 2, before: seq });
       const down = await this.#ask({ after: seq - 1, limit: PAGE / 2 });
-      return { ...down, gap: null, records: [...up.records, ...down.records], start: up.records.length === 0 };
+      return { ...down, gap: undefined, records: [...up.records, ...down.records], start: up.records.length === 0 };
     });
   }
 
   /** The next line that holds the text, or the one before; gives its number. */
   async step(by: 1 | -1): Promise<number | null> {
-    const { hits } = this;
-    if (hits.length === 0) return null;
-    const at = this.hit < 0 ? hits.length - 1 : (this.hit + by + hits.length) % hits.length;
-    this.hit = at;
-    const seq = hits[at];
-    if (seq === undefined) return null;
+    const seq = this.search.step(by);
+    if (seq === null) return null;
     await this.show(seq);
     return seq;
-  }
-
-  async #find(): Promise<void> {
-    const mine = ++this.#search;
-    const grep = grepOf(this.filter);
-    const clear = () => {
-      this.hits = [];
-      this.hit = -1;
-      this.hitsFull = false;
-      this.textProblem = null;
-    };
-    if (grep === null) return clear();
-    try {
-      const page = await this.#backend.call('workspace.logs', { ...this.#query, grep, tail: MOST_HITS });
-      if (mine !== this.#search) return;
-      clear();
-      this.hits = page.records.map(({ seq }) => seq);
-      this.hitsFull = page.more || this.hits.length === MOST_HITS;
-      this.hit = this.hits.length - 1;
-    } catch (thrown) {
-      if (mine !== this.#search) return;
-      clear();
-      this.textProblem = asProblem(thrown);
-    }
   }
 
   #ask(part: Partial<LogQuery>): Promise<LogPage> {
     return this.#backend.call('workspace.logs', { ...this.#query, ...part });
   }
 
-  /** Where the log begins because its first lines were dropped. */
-  #begin(page: LogPage, before: number): LogEntry[] {
-    const oldest = page.records[0]?.seq ?? before;
-    const known = this.entries[0]?.kind === 'gap';
-    const whole = this.#query.grep === undefined && this.#query.level === undefined && this.#query.process === undefined;
-    const timed = this.#query.since_ms !== undefined || this.#query.until_ms !== undefined;
-    if (page.records.length > 0 || known || !whole || timed || oldest <= 1) return [];
-    return [{ kind: 'gap', lines: oldest - 1, seq: oldest }];
+  #put(entries: LogEntry[]): void {
+    this.entries = entries;
+    const names = new Set(this.processes);
+    for (const entry of entries) if (entry.kind === 'line') names.add(entry.record.process);
+    if (names.size > this.processes.length) this.processes = [...names].slice(0, MOST_NAMES);
   }
 
   #append(page: LogPage): void {
@@ -229,21 +189,11 @@ export class LogView {
     if (fresh.length === 0) return;
     const all = [...this.entries, ...fresh];
     if (all.length > MOST_LINES) this.atStart = false;
-    this.entries = all.slice(-MOST_LINES);
-    const pattern = this.pattern;
-    if (pattern === null) return;
-    const known = this.hits.at(-1) ?? 0;
-    const more = fresh.flatMap((entry) =>
-      entry.kind === 'line' && entry.record.seq > known && entry.record.message.search(pattern) >= 0
-        ? [entry.record.seq]
-        : [],
+    this.#put(all.slice(-MOST_LINES));
+    this.search.take(
+      fresh.flatMap((entry) => (entry.kind === 'line' ? [entry.record] : [])),
+      this.pattern,
     );
-    if (more.length === 0) return;
-    const hits = [...this.hits, ...more];
-    const over = Math.max(0, hits.length - MOST_HITS);
-    this.hits = hits.slice(over);
-    this.hit = Math.max(-1, this.hit - over);
-    this.hitsFull ||= over > 0;
   }
 
   /** Moves the window by what was asked, unless something else was wanted meanwhile. */
@@ -268,7 +218,7 @@ export class LogView {
     try {
       const page = await ask();
       if (turn !== this.#turn) return;
-      this.entries = entriesOf(page);
+      this.#put(entriesOf(page));
       this.#next = page.next;
       this.atStart = page.start;
       this.atEnd = !page.more;
@@ -283,16 +233,6 @@ export class LogView {
     void this.#follow(++this.#turn);
   }
 
-  #sleep(ms: number): Promise<void> {
-    return new Promise((done) => {
-      const timer = setTimeout(done, ms);
-      this.#wake = () => {
-        clearTimeout(timer);
-        done();
-      };
-    });
-  }
-
   async #follow(turn: number): Promise<void> {
     const current = () => turn === this.#turn && !this.#ended;
     while (current()) {
@@ -303,9 +243,9 @@ export class LogView {
         if (!current()) return;
         this.problem = asProblem(thrown);
         this.loading = false;
-        await this.#sleep(AGAIN_MS);
+        await this.#nap.sleep(AGAIN_MS);
       }
-      while (current() && document.visibilityState !== 'visible') await this.#sleep(60_000);
+      while (current() && document.visibilityState !== 'visible') await this.#nap.sleep(60_000);
     }
   }
 
@@ -315,7 +255,7 @@ export class LogView {
       // With a wait, though of nothing: a program that printed nothing yet is no mistake.
       const page = await this.#ask({ tail: PAGE, wait_ms: 0 });
       if (!current()) return false;
-      this.entries = entriesOf(page);
+      this.#put(entriesOf(page));
       this.#next = page.next;
       this.live = page.live;
       this.loading = false;
@@ -332,7 +272,7 @@ export class LogView {
       this.live = live;
       this.newer = Math.max(0, next - this.#next);
       if (this.newer > 0) this.atEnd = false;
-      await this.#sleep(PAUSED_MS);
+      await this.#nap.sleep(PAUSED_MS);
       return true;
     }
     const page = await this.#ask({ after: this.#next, limit: PAGE, wait_ms: WAIT_MS });
@@ -342,7 +282,7 @@ export class LogView {
     if (page.more) {
       // Faster than it can be read: on at the newest, and not too often.
       this.#next = null;
-      await this.#sleep(FLOOD_MS);
+      await this.#nap.sleep(FLOOD_MS);
       return true;
     }
     this.#append(page);

@@ -18,6 +18,8 @@ export type Dialog =
   /** A new workspace; of this, when it was chosen already. */
   | { kind: 'create'; source?: Source }
   | { kind: 'history' }
+  /** The log of a workspace that is not in front, perhaps gone. */
+  | { kind: 'log'; id: WorkspaceId; name: string }
   | { kind: 'lease'; id: WorkspaceId }
   | { kind: 'limits'; id: WorkspaceId }
   | { kind: 'snapshots' }
