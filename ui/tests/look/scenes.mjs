@@ -184,6 +184,44 @@ export const scenes = {
       await page.until("document.querySelector('[data-testid=log-line]')");
     },
   },
+  processes: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.click('[data-testid=tab-processes]');
+      await page.until("document.querySelectorAll('[data-testid=process]').length === 7");
+      await page.click('[data-testid=process][data-pid="34"]');
+    },
+  },
+  processmenu: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.click('[data-testid=tab-processes]');
+      await page.until("document.querySelectorAll('[data-testid=process]').length === 7");
+      await page.click('[data-testid=process][data-pid="34"]', 'right');
+      await page.until("document.querySelector('[data-testid=kill-tree]')");
+    },
+  },
+  processalone: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.click('[data-testid=tab-processes]');
+      await page.run("[...document.querySelectorAll('[aria-label=Maximise]')].at(-1).click()");
+      await page.until("document.querySelectorAll('[data-testid=process]').length === 7");
+      await page.click('[data-testid=process-tree]');
+      await page.click('[data-testid=sort-cpu]');
+    },
+  },
+  processnone: {
+    state: 'stopped',
+    wait: "document.querySelector('[data-testid=stopped]')",
+    async act(page) {
+      await page.click('[data-testid=tab-processes]');
+      await page.until("document.querySelector('[data-testid=processes]')");
+    },
+  },
   exited: {
     state: 'ready',
     wait: "document.querySelector('.xterm-rows')",

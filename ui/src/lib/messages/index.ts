@@ -7,6 +7,7 @@ import { duration, lease } from './lease';
 import { logs } from './logs';
 import { log, network, panel } from './panel';
 import { preview } from './preview';
+import { processes } from './processes';
 import { limits, metrics } from './resources';
 import { settings } from './settings';
 import { snapshots } from './snapshots';
@@ -60,6 +61,7 @@ export const t = {
   panel,
   log,
   logs,
+  processes,
   network,
   settings,
 };

@@ -6,7 +6,7 @@ import { keep, kept } from './keep';
 
 export type Layout = 'all' | 'preview' | 'terminal' | 'messages';
 export const LAYOUTS: Layout[] = ['all', 'preview', 'terminal'];
-export type Panel = 'messages' | 'network' | 'logs' | 'metrics';
+export type Panel = 'messages' | 'network' | 'logs' | 'metrics' | 'processes';
 export type Device = 'full' | 'tablet' | 'phone';
 
 export type Dialog =
