@@ -72,6 +72,8 @@ export const palette = {
   previousWorkspace: 'Previous workspace',
   nextTab: 'Next terminal tab',
   previousTab: 'Previous terminal tab',
+  tabLeft: 'Terminal: move the tab left',
+  tabRight: 'Terminal: move the tab right',
   fontLarger: 'Terminal: larger type',
   fontSmaller: 'Terminal: smaller type',
   fontReset: 'Terminal: usual type',

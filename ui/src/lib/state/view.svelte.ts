@@ -3,6 +3,7 @@
 import { SvelteSet } from 'svelte/reactivity';
 import type { FileEntry, Plan, Problem, ProcessId, Snapshot, Source, Workspace, WorkspaceId } from '../wire';
 import { keep, kept } from './keep';
+import { TabOrder } from './tabOrder.svelte';
 
 export type Layout = 'all' | 'preview' | 'terminal' | 'messages';
 export const LAYOUTS: Layout[] = ['all', 'preview', 'terminal'];
@@ -80,6 +81,11 @@ export class View {
   notices = $state.raw<Notice[]>([]);
   /** The process whose tab is in front, per workspace. */
   tabs = $state<Record<WorkspaceId, ProcessId | undefined>>({});
+  /** The one in the second half, where there is one. */
+  beside = $state<Record<WorkspaceId, ProcessId | undefined>>({});
+  /** The half that was used last. */
+  half = $state<'first' | 'second'>('first');
+  readonly order = new TabOrder();
   /** Names given to tabs here. */
   tabNames = $state<Record<string, string>>(kept('tab-names', {}));
   files = $state<OpenFile[]>([]);
@@ -114,6 +120,8 @@ export class View {
   forget(id: WorkspaceId): void {
     keep(`place.${id}`, null);
     delete this.tabs[id];
+    delete this.beside[id];
+    this.order.forget(id);
     this.files = this.files.filter((file) => file.id !== id);
     for (const key of Object.keys(this.tabNames)) if (key.startsWith(`${id}/`)) delete this.tabNames[key];
     keep('tab-names', this.tabNames);
