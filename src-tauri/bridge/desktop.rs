@@ -15,7 +15,7 @@ use tauri_plugin_clipboard_manager::ClipboardExt;
 use tauri_plugin_dialog::DialogExt;
 use tokio::sync::oneshot;
 
-use super::unreadable;
+use super::{log_file, unreadable};
 use crate::{
     app::Desktop,
     notify, outside,
@@ -174,6 +174,10 @@ pub(super) async fn answer(webview: &Webview, name: &str, body: Value) -> Result
             Value::Null
         }
         "desktop.choose" => choose(app, read(body)?).await,
+        "desktop.save-log" => {
+            let engine = app.state::<Desktop>().owner.engine().await?;
+            json!({ "lines": log_file::save(&engine, read(body)?).await? })
+        }
         "desktop.clipboard-write" => {
             let Text { text } = read(body)?;
             if text.len() > CLIPBOARD {

@@ -28,6 +28,7 @@ pub(crate) async fn run(args: Logs) -> Result<Code, Failure> {
     let mut query = LogQuery {
         id: session.find_any(&args.id).await?.id,
         after: None,
+        before: None,
         tail: args.tail,
         since_ms: args.since,
         until_ms: args.until,

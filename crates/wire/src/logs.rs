@@ -79,6 +79,10 @@ pub struct LogQuery {
     #[serde(default)]
     #[ts(optional)]
     pub after: Option<u64>,
+    /// Only lines numbered lower; with `tail` what is just before a line.
+    #[serde(default)]
+    #[ts(optional)]
+    pub before: Option<u64>,
     /// The last so many lines that fit, at most 10,000, in place of the first ones after `after`.
     #[serde(default)]
     #[ts(optional)]

@@ -43,6 +43,15 @@ export function countdownLasts(ms: number): number {
   return (ms % unit) + 1;
 }
 
+/** `0 s`, `42 s`, `59 min`, `3 h`, `2 d`: how long ago, in one word. */
+export function age(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h`;
+  return `${Math.floor(seconds / 86_400)} d`;
+}
+
 /** `84 MB`, `3.1 MB`, `212 B`: powers of 1,000, as file managers count. */
 export function bytes(value: number): string {
   let [rest, at] = [value, 0];

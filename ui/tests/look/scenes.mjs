@@ -123,7 +123,103 @@ export const scenes = {
     wait: "document.querySelector('.xterm-rows')",
     async act(page) {
       await page.click('[data-testid=tab-logs]');
-      await page.until("document.querySelector('[data-testid=log-lines]')");
+      await page.until("document.querySelector('[data-testid=log-line]')");
+    },
+  },
+  logsearch: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.click('[data-testid=tab-logs]');
+      await page.until("document.querySelector('[data-testid=log-line]')");
+      await page.click('[data-testid=log-more]');
+      await page.until("document.querySelector('[data-testid=log-wrap]')");
+      await page.click('[data-testid=log-wrap]');
+      await page.until("!document.querySelector('.menu')");
+      await page.run("document.querySelector('[data-testid=log-find]').focus()");
+      await page.type('vite');
+      await page.until("document.querySelector('[data-testid=log-count]')?.textContent.includes('matches')");
+      await page.key('Enter');
+      await page.until("document.querySelector('[data-testid=log-count]')?.textContent.includes('of')");
+    },
+  },
+  logfilter: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.click('[data-testid=tab-logs]');
+      await page.until("document.querySelector('[data-testid=log-line]')");
+      await page.click('[data-testid=log-filters]');
+      await page.until("document.querySelector('[data-testid=log-level-warn]')");
+      await page.click('[data-testid=log-level-warn]');
+      await page.until("document.querySelector('[data-testid=log-chips]')");
+      await page.click('[data-testid=log-filters]');
+      await page.until("document.querySelector('[data-testid=log-level-warn]')");
+    },
+  },
+  logalone: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.click('[data-testid=tab-logs]');
+      await page.until("document.querySelector('[data-testid=log-line]')");
+      await page.run("[...document.querySelectorAll('[aria-label=Maximise]')].at(-1).click()");
+      await page.run("fixture.logs.get('shop-demo-k3f9').drop(4); 0");
+      await page.click('[data-testid=log-regex]');
+      await page.run("document.querySelector('[data-testid=log-find]').focus()");
+      await page.type('(vite');
+      await page.until("document.querySelector('#log-text-problem')");
+      await page.click('[data-testid=log-follow]');
+      await page.run("fixture.logs.get('shop-demo-k3f9').print('newer'); 0");
+      await page.until("document.querySelector('[data-testid=log-newest]')?.textContent.includes('newer')");
+    },
+  },
+  logdeleted: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.click('[data-testid=history]');
+      await page.until("document.querySelector('[data-testid=history-row][data-state=deleted]')");
+      await page.click('[data-testid=history-row][data-state=deleted]');
+      await page.until("document.querySelector('[data-testid=log-line]')");
+    },
+  },
+  processes: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.click('[data-testid=tab-processes]');
+      await page.until("document.querySelectorAll('[data-testid=process]').length === 7");
+      await page.click('[data-testid=process][data-pid="34"]');
+    },
+  },
+  processmenu: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.click('[data-testid=tab-processes]');
+      await page.until("document.querySelectorAll('[data-testid=process]').length === 7");
+      await page.click('[data-testid=process][data-pid="34"]', 'right');
+      await page.until("document.querySelector('[data-testid=kill-tree]')");
+    },
+  },
+  processalone: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.click('[data-testid=tab-processes]');
+      await page.run("[...document.querySelectorAll('[aria-label=Maximise]')].at(-1).click()");
+      await page.until("document.querySelectorAll('[data-testid=process]').length === 7");
+      await page.click('[data-testid=process-tree]');
+      await page.click('[data-testid=sort-cpu]');
+    },
+  },
+  processnone: {
+    state: 'stopped',
+    wait: "document.querySelector('[data-testid=stopped]')",
+    async act(page) {
+      await page.click('[data-testid=tab-processes]');
+      await page.until("document.querySelector('[data-testid=processes]')");
     },
   },
   exited: {

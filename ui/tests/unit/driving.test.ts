@@ -38,7 +38,10 @@ beforeEach(() => {
   localStorage.clear();
   fixture = new Fixture();
 });
-afterEach(() => app.stop());
+afterEach(() => {
+  app.stop();
+  vi.useRealTimers();
+});
 
 describe('the form for a new workspace', () => {
   const path = () => screen.findByTestId('create-path');
@@ -355,20 +358,23 @@ describe('the list', () => {
     await waitFor(() => expect(screen.queryByTestId('history-search')).toBeNull());
   });
 
-  it('does not go to what was deleted', async () => {
+  it('shows what is left of one that was deleted: its log', async () => {
     await open(data.ready);
     app.view.dialog = { kind: 'history' };
     await user.type(await screen.findByTestId('history-search'), 'homework 17');
     await screen.findByText(/11 workspaces/);
     await user.keyboard('{Enter}');
-    expect(screen.getByTestId('history-search')).toBeTruthy();
+    expect((await screen.findByRole('log', { name: 'Log' })).textContent).toContain('npm ci began');
+    expect(app.view.dialog).toEqual({ kind: 'log', id: 'gone-001', name: 'homework 179' });
     expect(app.view.selected).toBe(data.ready.id);
+    expect(await complaints()).toEqual([]);
   });
 });
 
 describe('what a workspace uses', () => {
   it('is drawn while its tab is in front and not asked for otherwise', async () => {
     await open(data.ready);
+    vi.useFakeTimers({ shouldAdvanceTime: true });
     expect(fixture.called('workspace.stats')).toEqual([]);
     await press('M', true);
     const chart = await screen.findByTestId('chart-memory');
@@ -380,7 +386,7 @@ describe('what a workspace uses', () => {
     await user.click(screen.getByTestId('tab-logs'));
     await waitFor(() => expect(screen.queryByTestId('metrics')).toBeNull());
     const asked = fixture.called('workspace.stats').length;
-    await new Promise((done) => setTimeout(done, 1200));
+    await vi.advanceTimersByTimeAsync(60_000);
     expect(fixture.called('workspace.stats')).toHaveLength(asked);
   });
 

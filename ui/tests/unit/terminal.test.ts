@@ -1,10 +1,15 @@
 import { Terminal } from '@xterm/xterm';
 import { describe, expect, it, vi } from 'vitest';
 import { App } from '../../src/lib/state/app.svelte';
+import { HARDENED, harden } from '../../src/lib/terminal/hostile';
 import { Intake } from '../../src/lib/terminal/intake';
 import { followLink } from '../../src/lib/terminal/links';
 import { pasteInto } from '../../src/lib/terminal/paste';
+import { Places } from '../../src/lib/terminal/places';
+import { Session } from '../../src/lib/terminal/session';
+import type { Process } from '../../src/lib/wire';
 import { Fixture } from '../fixture/backend';
+import * as data from '../fixture/data';
 import { ready } from '../fixture/data';
 
 const text = (value: string) => new TextEncoder().encode(value);
@@ -47,20 +52,79 @@ describe('output', () => {
 });
 
 describe('hostile sequences', () => {
-  it.each([
-    ['a clipboard read (OSC 52)', '\x1b]52;c;?\x07'],
-    ['a title report', '\x1b]0;evil; touch /tmp/x\x07\x1b[21t'],
-    ['an icon title report', '\x1b]1;evil\x07\x1b[20t'],
-    ['a font query (OSC 50)', '\x1b]50;?\x07'],
-    ['window moves and sizes', '\x1b[3;0;0t\x1b[8;1;1t\x1b[18t\x1b[14t'],
-  ])('%s put nothing on the input', async (_what, sequence) => {
-    const terminal = new Terminal({ allowProposedApi: true });
+  const listen = () => {
+    const terminal = new Terminal({ ...HARDENED, allowProposedApi: true });
+    harden(terminal);
     const sent: string[] = [];
     terminal.onData((data) => sent.push(data));
+    return { terminal, sent };
+  };
+  it.each([
+    ['a clipboard read (OSC 52)', '\x1b]52;c;?\x07'],
+    ['a clipboard write (OSC 52)', '\x1b]52;c;cm0gLXJmIH4K\x1b\\'],
+    ['a title report', '\x1b]0;evil; touch /tmp/x\x07\x1b[21t'],
+    ['an icon title report', '\x1b]1;evil\x07\x1b[20t'],
+    ['a title from the stack', '\x1b]2;evil\x07\x1b[22;0t\x1b[23;0t\x1b[21t'],
+    ['a font query (OSC 50)', '\x1b]50;?\x07'],
+    ['a font that is set and asked for (OSC 50)', '\x1b]50;evil\n\x07\x1b]50;?\x07'],
+    ['a settings query (DECRQSS)', '\x1bP$qm\x1b\\'],
+    ['a settings query of nonsense', '\x1bP$q\nevil\n\x1b\\'],
+    ['a capability query (XTGETTCAP)', '\x1bP+q6576696c\x1b\\'],
+    ['an answerback', '\x05'],
+    ['window moves and sizes', '\x1b[3;0;0t\x1b[8;1;1t\x1b[18t\x1b[14t'],
+  ])('%s put nothing on the input', async (_what, sequence) => {
+    const { terminal, sent } = listen();
     await written(terminal, sequence);
     expect(sent).toEqual([]);
     expect([terminal.cols, terminal.rows]).toEqual([80, 24]);
   });
+
+  it('of any kind, however they are cut, never bring a program’s own words back', async () => {
+    // A fixed seed: what fails once fails again.
+    let seed = 20261121;
+    const random = (below: number) => {
+      seed = (Math.imul(seed, 1_103_515_245) + 12_345) & 0x7fffffff;
+      return seed % below;
+    };
+    const pick = <T>(list: T[]): T => list[random(list.length)] as T;
+    const { terminal, sent } = listen();
+    for (let round = 0; round < 600; round += 1) {
+      const words = `evil${round}`;
+      const end = pick(['\x07', '\x1b\\', '\x9c', '\x18', '']);
+      const sequence = pick([
+        () =>
+          `\x1b]${pick([0, 1, 2, 4, 8, 10, 11, 12, 50, 52, 104, 777, 1337])};${pick(['?', words, `${words};?`, `c;${words}`])}${end}`,
+        () => `\x1bP${pick(['$q', '+q', '>|', '', '1$r', '0;1|'])}${words}\n${end}`,
+        () =>
+          `\x1b[${pick(['', '>', '?', '=', '$'])}${random(60)};${random(30)}${pick(['t', 'n', 'c', '$p', 'x', 'q'])}`,
+        () => `\x1b]2;${words}\n${end}\x1b[2${random(4)}t`,
+        () => `\x1b^${words}${end}\x1b_${words}${end}\x1bX${words}${end}`,
+      ])();
+      const cut = random(sequence.length + 1);
+      await written(terminal, sequence.slice(0, cut));
+      await written(terminal, sequence.slice(cut));
+    }
+    await written(terminal, '\x18');
+    const heard = sent.join('');
+    expect(heard).not.toMatch(/evil/);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: a line end would run what stands before it
+    expect(heard).not.toMatch(/[\r\n\x03\x04]/);
+  });
+
+  it.each(['file:///etc/passwd', 'javascript:alert(1)', 'data:text/html,x', 'slipway://x'])(
+    'that make a link to %s (OSC 8) make none that can be followed',
+    async (uri) => {
+      const { app: made, fixture } = app();
+      const followed = vi.spyOn(made.act, 'openExternal');
+      const session = new Session(made, data.processes(ready.id)[2] as Process, 13);
+      await written(session.terminal, `\x1b]8;;${uri}\x07click\x1b]8;;\x07`);
+      const { linkHandler } = session.terminal.options;
+      expect(linkHandler?.allowNonHttpProtocols).toBe(false);
+      linkHandler?.activate(new MouseEvent('click'), uri, { start: { x: 1, y: 1 }, end: { x: 5, y: 1 } });
+      expect([made.view.dialog, followed.mock.calls, fixture.called('desktop.open-external')]).toEqual([null, [], []]);
+      session.dispose();
+    },
+  );
 });
 
 function app(): { app: App; fixture: Fixture } {
@@ -117,5 +181,35 @@ describe('a paste', () => {
     await written(terminal, '\x1b[?2004h');
     pasteInto(made, terminal, 'a\nb');
     expect(sent.join('')).toBe('\x1b[200~a\rb\x1b[201~');
+  });
+});
+
+describe('the folder of a shell', () => {
+  const shell = data.processes(ready.id)[2] as Process;
+  const key = `${ready.id}/${shell.id}`;
+  it('is remembered a moment after a line was sent, once for several, also over a restart of the app', async () => {
+    localStorage.clear();
+    vi.useFakeTimers();
+    const fixture = new Fixture();
+    fixture.add(ready);
+    fixture.answers.set('file.stat', () => ({ target: '/workspace/src' }));
+    const places = new Places(fixture);
+    for (let line = 0; line < 5; line += 1) places.sent(key, shell);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(fixture.called('file.stat')).toEqual([{ id: ready.id, path: '/proc/60/cwd' }]);
+    expect([places.of(key), new Places(fixture).of(key)]).toEqual(['/workspace/src', '/workspace/src']);
+    fixture.answers.set('file.stat', () => {
+      throw { code: 'not-found', message: 'There is no such process.' };
+    });
+    await places.look(key, shell);
+    expect(places.of(key)).toBe('/workspace/src');
+    for (const odd of ['relative', '/gone (deleted)', `/${'x'.repeat(5000)}`]) {
+      fixture.answers.set('file.stat', () => ({ target: odd }));
+      await places.look(key, shell);
+      expect(places.of(key)).toBe('/workspace/src');
+    }
+    places.forget(key);
+    expect([places.of(key), localStorage.getItem('slipway.terminal-folders')]).toEqual([undefined, '{}']);
+    vi.useRealTimers();
   });
 });

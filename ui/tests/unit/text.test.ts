@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { bytes, countdown, elapsed } from '../../src/lib/format';
 import { matches, shown } from '../../src/lib/keys';
 import { pieces, plain } from '../../src/lib/markup';
-import { plainLine } from '../../src/lib/state/logs.svelte';
 import { match } from '../../src/parts/dialogs/palette';
 
 describe('figures', () => {
@@ -39,14 +38,6 @@ describe('markup', () => {
     ]);
   });
   it('leaves marks without a partner as they are', () => expect(plain('2 ** 3 and `x')).toBe('2 ** 3 and `x'));
-});
-
-describe('a log line', () => {
-  it('loses escapes, titles and control characters', () => {
-    expect(plainLine('\x1b[1;32mok\x1b[0m \x1b]0;evil title\x07done\x07')).toBe('ok done');
-  });
-  it('shows what the last carriage return left', () => expect(plainLine('10 %\r55 %\r100 %\r')).toBe('100 %'));
-  it('is bounded', () => expect(plainLine('x'.repeat(100_000)).length).toBeLessThan(5000));
 });
 
 describe('shortcuts', () => {

@@ -32,6 +32,7 @@ const COMPILED: usize = 1 << 20;
 /// A question that was checked.
 pub(super) struct Asked {
     after: Option<u64>,
+    before: u64,
     tail: Option<usize>,
     since_ms: u64,
     until_ms: u64,
@@ -51,6 +52,7 @@ impl Asked {
         };
         Ok(Self {
             after: query.after,
+            before: query.before.unwrap_or(u64::MAX),
             tail: query
                 .tail
                 .map(|count| if count == 0 { Ok(0) } else { lines("tail", count) })
@@ -71,7 +73,8 @@ impl Asked {
     }
 
     fn fits(&self, record: &Stored<'_>, of: &Saved) -> bool {
-        (self.since_ms..=self.until_ms).contains(&record.1)
+        record.0 < self.before
+            && (self.since_ms..=self.until_ms).contains(&record.1)
             && record.level() >= self.level
             && self.process.as_ref().is_none_or(|wanted| *wanted == of.name || wanted == of.id.as_str())
             && self.grep.as_ref().is_none_or(|grep| grep.is_match(&record.8))
@@ -182,6 +185,9 @@ fn tail(dir: &Path, standing: &Standing, asked: &Asked, count: usize) -> io::Res
     let mut found: VecDeque<LogRecord> = VecDeque::new();
     let (mut text, mut looked) = (0, 0);
     for (index, &(begins, length)) in standing.files.iter().enumerate().rev() {
+        if begins >= asked.before {
+            continue;
+        }
         let wanted = count - found.len();
         if wanted == 0 || text >= MOST_TEXT {
             break;

@@ -196,6 +196,15 @@ fn a_cap_drops_the_oldest_and_a_reader_is_told() {
     let tail = ask(&book, &LogQuery { tail: Some(3000), ..query() });
     assert_eq!(tail.records.len(), 3000);
     assert_eq!((tail.records[0].message.as_str(), tail.more), ("line 97000", false));
+    // What is just before a line, as one who reads upwards asks; before the first there is nothing.
+    let first = tail.records[0].seq;
+    let up = ask(&book, &LogQuery { tail: Some(100), before: Some(first), ..query() });
+    let said: Vec<_> = up.records.iter().map(|record| record.message.clone()).collect();
+    assert_eq!(said, (96_900..97_000).map(|n| format!("line {n}")).collect::<Vec<_>>());
+    let none = ask(&book, &LogQuery { tail: Some(100), before: Some(gap.to), ..query() });
+    assert!(none.records.is_empty() && !none.more);
+    let found = LogQuery { tail: Some(1), before: Some(first), grep: Some("0$".into()), ..query() };
+    assert_eq!(ask(&book, &found).records[0].message, "line 96990");
     book.close();
     assert_eq!(segment::list(&dir.path().join("w")).unwrap().len(), 1);
     assert!(printed(&open(dir.path(), 0)).ends_with(&["line 99999".to_owned()]));

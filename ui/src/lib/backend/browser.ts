@@ -83,6 +83,8 @@ export function browserDesktop(): { call: Backend['desktop']; events: Backend['d
         return refuse('take a picture of the page');
       case 'desktop.choose':
         return refuse('hand over a path on this machine');
+      case 'desktop.save-log':
+        return refuse('write a file on this machine');
       case 'desktop.interactive':
       case 'desktop.shortcuts':
       case 'desktop.theme':

@@ -1,6 +1,6 @@
 // The one door to the engine and the desktop. Everything above speaks to `Backend`; what is below it (Tauri, the
 // loopback skin, the tests' fixture) is not known to any component.
-import type { Commands, Event, Problem, ProcessId, Theme, WorkspaceId } from '../wire';
+import type { Commands, Event, LogQuery, Problem, ProcessId, Theme, WorkspaceId } from '../wire';
 import type { Frame } from './frame';
 
 export type CommandName = keyof Commands;
@@ -33,6 +33,8 @@ export type DesktopCommands = {
   'desktop.open-external': [{ url: string }, unknown];
   /** `snapshot` opens the file of one, `save` says where to write one and suggests `name`. */
   'desktop.choose': [{ kind: 'zip' | 'folder' | 'snapshot' | 'save'; name?: string }, { paths: string[] }];
+  /** Writes what fits the question to a file: lines for people, or every record as JSON. */
+  'desktop.save-log': [{ query: LogQuery; path: string; json: boolean }, { lines: number }];
   'desktop.clipboard-write': [{ text: string }, unknown];
   'desktop.clipboard-read': [Record<string, never>, { text: string }];
   'desktop.shortcuts': [{ chords: PageChord[] }, unknown];

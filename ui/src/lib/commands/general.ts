@@ -1,7 +1,15 @@
 // Commands of the window: opening, dialogs, layout, theme.
 import { t } from '../messages';
 import type { App } from '../state/app.svelte';
+import type { Panel } from '../state/view.svelte';
 import { type Command, focus } from './types';
+
+/** Letters with Ctrl and Shift; the others are a click or the palette away. */
+const PANEL_KEYS: Partial<Record<Panel, string>> = {
+  logs: 'Mod+Shift+G',
+  metrics: 'Mod+Shift+M',
+  processes: 'Mod+Shift+J',
+};
 
 export function general(app: App): Command[] {
   const { view, act } = app;
@@ -132,11 +140,11 @@ export function general(app: App): Command[] {
         requestAnimationFrame(() => focus('[role="tree"]'));
       },
     },
-    ...(['messages', 'network', 'logs', 'metrics'] as const).map((panel) => ({
+    ...(['messages', 'network', 'logs', 'metrics', 'processes'] as const).map((panel) => ({
       id: `panel-${panel}`,
-      title: t.palette.showPanel(panel === 'metrics' ? t.metrics.tab : t.panel[panel]),
+      title: t.palette.showPanel(panel === 'metrics' || panel === 'processes' ? t[panel].tab : t.panel[panel]),
       group: 'general' as const,
-      ...(panel === 'metrics' ? { shortcut: 'Mod+Shift+M', anywhere: true } : {}),
+      ...(PANEL_KEYS[panel] === undefined ? {} : { shortcut: PANEL_KEYS[panel], anywhere: true }),
       when: () => app.workspace !== null,
       run: () => {
         view.showPanel(panel);

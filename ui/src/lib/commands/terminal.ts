@@ -9,11 +9,20 @@ export function terminal(app: App): Command[] {
   const can = () => app.workspace !== null && alive(app.workspace);
   const some = () => terminals.active !== null;
   const step = (by: number) => () => {
-    const list = app.room?.processes ?? [];
-    if (app.workspace === null || list.length === 0) return;
-    const at = list.findIndex(({ id }) => id === (view.tabs[app.workspace?.id ?? ''] ?? appOf(list)?.id));
+    if (app.workspace === null) return;
+    const list = terminals.listed(app.workspace.id);
+    if (list.length === 0) return;
+    const front = view.half === 'second' ? view.beside[app.workspace.id] : view.tabs[app.workspace.id];
+    const at = list.findIndex(({ id }) => id === (front ?? appOf(list)?.id));
     const next = list[(at + by + list.length) % list.length];
     if (next !== undefined) terminals.show(app.workspace.id, next.id);
+  };
+  const move = (by: number) => {
+    const process = terminals.active?.process;
+    if (process === undefined) return;
+    const list = terminals.listed(process.workspace);
+    const at = list.findIndex(({ id }) => id === process.id);
+    view.order.move(process.workspace, list, process.id, at + by);
   };
   return [
     {
@@ -65,6 +74,29 @@ export function terminal(app: App): Command[] {
       anywhere: true,
       when: some,
       run: step(-1),
+    },
+    ...([-1, 1] as const).map((by) => ({
+      id: by < 0 ? 'tab-left' : 'tab-right',
+      title: by < 0 ? t.palette.tabLeft : t.palette.tabRight,
+      group: 'terminal' as const,
+      shortcut: by < 0 ? 'Ctrl+Shift+PageUp' : 'Ctrl+Shift+PageDown',
+      anywhere: true,
+      when: some,
+      run: () => move(by),
+    })),
+    {
+      id: 'split',
+      title: t.terminal.split,
+      group: 'terminal',
+      shortcut: 'Mod+Shift+D',
+      anywhere: true,
+      when: () => can() && some(),
+      run: () => {
+        if (app.workspace === null) return;
+        const { id } = app.workspace;
+        if (view.beside[id] === undefined) void terminals.split(id);
+        else terminals.join(id);
+      },
     },
     {
       id: 'font-larger',

@@ -7,6 +7,7 @@ import { t } from '../messages';
 import type {
   DeployRequest,
   LeaseChange,
+  LogQuery,
   PhaseName,
   Problem,
   RestartPolicy,
@@ -218,6 +219,17 @@ export class Actions {
   async copy(text: string, said: string = t.copied): Promise<void> {
     const done = await this.attempt(this.#app.backend.desktop('desktop.clipboard-write', { text }).then(() => true));
     if (done) this.#app.view.say(said);
+  }
+
+  /** Asks where, and writes what fits the question there. */
+  async saveLog(query: LogQuery, name: string, json: boolean): Promise<void> {
+    const { backend, view } = this.#app;
+    const suggested = t.logs.fileName(name, json ? 'jsonl' : 'log');
+    const chosen = await this.attempt(backend.desktop('desktop.choose', { kind: 'save', name: suggested }));
+    const path = chosen?.paths[0];
+    if (path === undefined) return;
+    const saved = await this.attempt(backend.desktop('desktop.save-log', { query, path, json }));
+    if (saved !== undefined) view.say(t.logs.saved(saved.lines, path));
   }
 
   async screenshot(): Promise<void> {

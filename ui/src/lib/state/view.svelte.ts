@@ -3,10 +3,11 @@
 import { SvelteSet } from 'svelte/reactivity';
 import type { FileEntry, Plan, Problem, ProcessId, Snapshot, Source, Workspace, WorkspaceId } from '../wire';
 import { keep, kept } from './keep';
+import { TabOrder } from './tabOrder.svelte';
 
 export type Layout = 'all' | 'preview' | 'terminal' | 'messages';
 export const LAYOUTS: Layout[] = ['all', 'preview', 'terminal'];
-export type Panel = 'messages' | 'network' | 'logs' | 'metrics';
+export type Panel = 'messages' | 'network' | 'logs' | 'metrics' | 'processes';
 export type Device = 'full' | 'tablet' | 'phone';
 
 export type Dialog =
@@ -18,6 +19,8 @@ export type Dialog =
   /** A new workspace; of this, when it was chosen already. */
   | { kind: 'create'; source?: Source }
   | { kind: 'history' }
+  /** The log of a workspace that is not in front, perhaps gone. */
+  | { kind: 'log'; id: WorkspaceId; name: string }
   | { kind: 'lease'; id: WorkspaceId }
   | { kind: 'limits'; id: WorkspaceId }
   | { kind: 'snapshots' }
@@ -78,6 +81,11 @@ export class View {
   notices = $state.raw<Notice[]>([]);
   /** The process whose tab is in front, per workspace. */
   tabs = $state<Record<WorkspaceId, ProcessId | undefined>>({});
+  /** The one in the second half, where there is one. */
+  beside = $state<Record<WorkspaceId, ProcessId | undefined>>({});
+  /** The half that was used last. */
+  half = $state<'first' | 'second'>('first');
+  readonly order = new TabOrder();
   /** Names given to tabs here. */
   tabNames = $state<Record<string, string>>(kept('tab-names', {}));
   files = $state<OpenFile[]>([]);
@@ -112,6 +120,8 @@ export class View {
   forget(id: WorkspaceId): void {
     keep(`place.${id}`, null);
     delete this.tabs[id];
+    delete this.beside[id];
+    this.order.forget(id);
     this.files = this.files.filter((file) => file.id !== id);
     for (const key of Object.keys(this.tabNames)) if (key.startsWith(`${id}/`)) delete this.tabNames[key];
     keep('tab-names', this.tabNames);

@@ -14,6 +14,7 @@ import { t } from '../messages';
 import type { App } from '../state/app.svelte';
 import type { Process, WindowSize } from '../wire';
 import { readColours } from './colours';
+import { HARDENED, harden } from './hostile';
 import { Intake } from './intake';
 import { handleKey } from './keyboard';
 import { followLink } from './links';
@@ -29,6 +30,10 @@ export class Session {
   readonly process: Process;
   onBell: () => void = () => {};
   onFound: (at: number, of: number) => void = () => {};
+  /** It was there before this window, with what it had printed. */
+  onRestored: () => void = () => {};
+  /** A line was sent to it. */
+  onLine: () => void = () => {};
   #app: App;
   #fit = new FitAddon();
   #search = new SearchAddon();
@@ -48,6 +53,7 @@ export class Session {
     this.key = `${process.workspace}/${process.id}`;
     this.element.className = 'terminal-host';
     this.terminal = new Terminal({
+      ...HARDENED,
       allowProposedApi: true,
       convertEol: !process.terminal,
       cursorBlink: false,
@@ -61,6 +67,7 @@ export class Session {
       // OSC 8: the address itself is asked about, never only its text.
       linkHandler: { activate: (_event, uri) => followLink(app, process.workspace, uri), allowNonHttpProtocols: false },
     });
+    harden(this.terminal);
     this.terminal.loadAddon(this.#fit);
     this.terminal.loadAddon(this.#search);
     this.terminal.loadAddon(new UnicodeGraphemesAddon());
@@ -177,6 +184,7 @@ export class Session {
       const listed = this.#offset > 0 ? [] : await this.#app.backend.call('process.list', { id: workspace });
       const written = listed.find((other) => other.id === id)?.bytes ?? 0;
       this.#intake.historyUntil(Math.max(written, this.#offset));
+      if (written > 0) this.onRestored();
       const attachment = await this.#app.backend.attach(workspace, id, this.#offset, {
         frames: (batch) => this.#take(batch),
         lost: () => this.#lost(),
@@ -226,6 +234,7 @@ export class Session {
 
   #send(bytes: Uint8Array): void {
     if (this.#ended || this.#attachment === null || this.#intake.inHistory) return;
+    if (bytes.includes(13)) this.onLine();
     this.#attachment.input(bytes).catch((thrown: unknown) => {
       const problem = asProblem(thrown);
       // A program that ended says so by its exit; any other refusal is told, and the stream goes on.

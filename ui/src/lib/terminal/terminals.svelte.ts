@@ -5,6 +5,7 @@ import { SvelteSet } from 'svelte/reactivity';
 import { t } from '../messages';
 import type { App } from '../state/app.svelte';
 import type { PhaseName, Process, ProcessId, WorkspaceId } from '../wire';
+import { Places } from './places';
 import type { Session } from './session';
 
 const MAX_SESSIONS = 8;
@@ -21,6 +22,11 @@ export class Terminals {
   /** Type size, pixels; the setting until changed here. */
   zoom = $state(0);
   active = $state.raw<Session | null>(null);
+  /** Tabs whose program ran before this window looked at it. */
+  restored = new SvelteSet<string>();
+  readonly places: Places;
+  /** Started by this window: nothing of them was there before. */
+  #own = new Set<string>();
   /** The tab whose terminal gets the focus as soon as it stands on the page. */
   awaited: string | null = null;
   #app: App;
@@ -28,6 +34,7 @@ export class Terminals {
 
   constructor(app: App) {
     this.#app = app;
+    this.places = new Places(app.backend);
   }
 
   get fontPx(): number {
@@ -48,6 +55,12 @@ export class Terminals {
       session = new Session(this.#app, process, this.fontPx);
       session.onBell = () => {
         if (this.active?.key !== key) this.bells.add(key);
+      };
+      session.onRestored = () => {
+        if (!this.#own.has(key) && process.exit === null) this.restored.add(key);
+      };
+      session.onLine = () => {
+        if (process.role === 'terminal') this.places.sent(key, process);
       };
       session.onFound = (at, of) => {
         if (this.active?.key === key) this.found = { at, of };
@@ -71,6 +84,7 @@ export class Terminals {
     this.#sessions.get(key)?.dispose();
     this.#sessions.delete(key);
     this.bells.delete(key);
+    this.restored.delete(key);
   }
 
   /** Closes sessions whose process is gone. */
@@ -99,16 +113,18 @@ export class Terminals {
   }
 
   /** Opens a shell, or the command given, and brings its tab in front. */
-  async openShell(id: WorkspaceId, argv: string[] = [], name?: string): Promise<void> {
+  async openShell(id: WorkspaceId, argv: string[] = [], name?: string, cwd?: string): Promise<Process | undefined> {
     const size = this.active?.size ?? { columns: 80, rows: 24 };
     const opened = await this.#app.act.attempt(
-      this.#app.backend.call('process.open', { id, argv, env: {}, terminal: size, stdin: false, name }),
+      this.#app.backend.call('process.open', { id, argv, env: {}, terminal: size, stdin: false, name, cwd }),
     );
     if (opened === undefined) return;
+    this.#own.add(this.key(opened));
     const room = this.#app.store.openRoom(id);
     if (!room.processes.some((process) => process.id === opened.id)) this.#app.store.putProcess(opened);
     this.show(id, opened.id);
     this.focusOn(opened);
+    return opened;
   }
 
   /** Moves the focus into a process's terminal, now or when it is there. */
@@ -118,7 +134,12 @@ export class Terminals {
   }
 
   show(id: WorkspaceId, process: ProcessId): void {
-    this.#app.view.tabs[id] = process;
+    const { view } = this.#app;
+    const { tabs, beside } = view;
+    // What stands beside stays there; what is chosen takes the half that was used last.
+    if (beside[id] !== process && (beside[id] === undefined || view.half === 'first')) tabs[id] = process;
+    else if (tabs[id] !== process) beside[id] = process;
+    view.half = beside[id] === process ? 'second' : 'first';
     if (this.#app.view.layout !== 'all' && this.#app.view.layout !== 'terminal')
       this.#app.view.place({ layout: 'all' });
     this.#app.view.dialog = null;
@@ -132,7 +153,13 @@ export class Terminals {
       return;
     }
     const argv = process.role === 'exec' && process.command !== '' ? ['/bin/sh', '-c', process.command] : [];
-    await this.openShell(process.workspace, argv, process.name);
+    const key = this.key(process);
+    const { view } = this.#app;
+    const given = view.tabNames[key];
+    const opened = await this.openShell(process.workspace, argv, process.name, this.places.of(key));
+    if (opened === undefined) return;
+    if (given !== undefined) view.nameTab(process.workspace, opened.id, given);
+    view.order.replace(process.workspace, process.id, opened.id);
     if (process.exit !== null) await this.#end(process);
   }
 
@@ -158,8 +185,45 @@ export class Terminals {
     );
     if (!ended) return;
     this.#drop(`${id}/${process}`);
+    this.places.forget(`${id}/${process}`);
+    if (this.#app.view.beside[id] === process) delete this.#app.view.beside[id];
     // No event tells that a transcript was dropped, so the list is read again.
     await this.#app.act.attempt(this.#app.feed.openRoom(id, true));
+  }
+
+  /** The processes of a workspace in the order of their tabs. */
+  listed(id: WorkspaceId): Process[] {
+    return this.#app.view.order.sorted(id, this.#app.store.room(id)?.processes ?? []);
+  }
+
+  /** Shows a tab in the second half; without one, a new shell. */
+  async split(id: WorkspaceId, process?: Process): Promise<void> {
+    const { view } = this.#app;
+    const first = view.tabs[id] ?? this.active?.process.id;
+    const opened = process ?? (await this.#openBeside(id));
+    if (opened === undefined) return;
+    if (opened.id === first) {
+      // It cannot stand in both: another one takes the first half.
+      const other = this.listed(id).find((one) => one.id !== opened.id && one.id !== view.beside[id]);
+      if (other === undefined) return;
+      view.tabs[id] = other.id;
+    } else if (first !== undefined) view.tabs[id] = first;
+    view.beside[id] = opened.id;
+    view.half = 'second';
+    this.focusOn(opened);
+  }
+
+  async #openBeside(id: WorkspaceId): Promise<Process | undefined> {
+    const first = this.#app.view.tabs[id] ?? this.active?.process.id;
+    const opened = await this.openShell(id);
+    if (opened !== undefined && first !== undefined) this.#app.view.tabs[id] = first;
+    return opened;
+  }
+
+  /** One half again: what is in the second stays as a tab. */
+  join(id: WorkspaceId): void {
+    delete this.#app.view.beside[id];
+    this.#app.view.half = 'first';
   }
 
   nameOf(process: Process): string {

@@ -1855,6 +1855,10 @@ id: WorkspaceId,
  */
 after?: number, 
 /**
+ * Only lines numbered lower; with `tail` what is just before a line.
+ */
+before?: number, 
+/**
  * The last so many lines that fit, at most 10,000, in place of the first ones after `after`.
  */
 tail?: number, 

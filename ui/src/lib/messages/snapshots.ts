@@ -1,0 +1,48 @@
+// Snapshots.
+import type { SnapshotWork } from '../wire';
+import { plural } from './plural';
+
+export const snapshots = {
+  command: 'Snapshots…',
+  take: 'Snapshot…',
+  takeTitle: (name: string) => `Snapshot of ${name}`,
+  takeText:
+    'Its files are kept as they are now. It stands still for a moment and then goes on; what is in memory is not kept.',
+  takeDo: 'Take it',
+  name: 'Name',
+  nameHint: 'Empty: the name of the workspace',
+  note: 'Note',
+  noteHint: 'What it is for; at most 2,000 characters',
+  noteWrong: 'At most 2,000 characters.',
+  editTitle: (name: string) => `Name and note of ${name}`,
+  editDo: 'Save',
+  title: 'Snapshots',
+  none: 'There are none yet.',
+  noneHint: 'A snapshot keeps the files of a workspace, to start others from it.',
+  of: (workspace: string) => `of ${workspace}`,
+  imported: 'imported',
+  gone: 'Its image was removed outside Slipway; it can only be deleted.',
+  usedBy: (n: number) => `${plural(n, 'workspace', 'workspaces')} started from it`,
+  start: 'Start',
+  startLong: (name: string) => `Start a workspace from ${name}`,
+  actions: (name: string) => `Actions for ${name}`,
+  edit: 'Name and note…',
+  export: 'Export…',
+  import: 'Import…',
+  remove: 'Delete…',
+  removeTitle: (name: string) => `Delete the snapshot ${name}?`,
+  removeText: 'Its files go. Workspaces are not touched. This cannot be undone.',
+  removeDo: 'Delete',
+  cancel: 'Cancel',
+  work: {
+    take: 'Being taken',
+    export: 'Being written',
+    check: 'Being checked',
+    import: 'Being read in',
+  } satisfies Record<SnapshotWork, string>,
+  done: (name: string) => `The snapshot ${name} is there`,
+  exported: (path: string, size: string) => `Written to ${path}, ${size}`,
+  fileName: (name: string) => `${name.replace(/[^\p{L}\p{N}._ -]+/gu, '-').replace(/^\.+/, '')}.snapshot`,
+  fullTitle: 'The disk of the Docker engine is nearly full',
+  anyway: 'Go on all the same',
+};
