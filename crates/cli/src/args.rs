@@ -7,7 +7,7 @@ mod processes;
 mod resources;
 mod snapshot;
 
-pub(crate) use deploy::{Deploy, Life};
+pub(crate) use deploy::{Deploy, Life, Terms};
 pub(crate) use logs::Logs;
 pub(crate) use owner::{Completions, Man, Serve, Settings, SettingsAction};
 pub(crate) use processes::{Exec, Kill, SortArg, Top};
@@ -206,7 +206,7 @@ impl Command {
     /// Failures are to be printed as JSON too.
     pub(crate) fn json(&self) -> bool {
         match self {
-            Self::Deploy(args) => args.json,
+            Self::Deploy(args) => args.terms.json,
             Self::Ps(args) => args.json,
             Self::Status(args) | Self::Start(args) | Self::Restart(args) => args.json,
             Self::Doctor(args) | Self::Pool(args) => args.json,

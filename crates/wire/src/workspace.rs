@@ -40,12 +40,12 @@ pub enum WorkspaceState {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
-    /// 512 MB, 512 CPU shares.
+    /// 512 MiB, 512 CPU shares.
     Small,
-    /// 2 GB, 1,024 CPU shares.
+    /// 2 GiB, 1,024 CPU shares.
     #[default]
     Medium,
-    /// 4 GB, two cores.
+    /// 4 GiB, two cores.
     Large,
 }
 

@@ -20,6 +20,25 @@ pub(crate) struct Deploy {
     /// A base image instead of the plan's
     #[arg(long)]
     pub(crate) image: Option<String>,
+    #[command(flatten)]
+    pub(crate) terms: Terms,
+    /// One of the plans that --dry-run lists
+    #[arg(long, value_name = "ID")]
+    pub(crate) plan: Option<String>,
+    /// Where the files go in the container
+    #[arg(long, value_name = "PATH")]
+    pub(crate) root: Option<String>,
+    /// Replace the files of this workspace instead of making a new one
+    #[arg(long, value_name = "WORKSPACE", conflicts_with = "force")]
+    pub(crate) replace: Option<String>,
+    /// Only say how it would be run
+    #[arg(long, conflicts_with_all = ["open", "detach", "replace"])]
+    pub(crate) dry_run: bool,
+}
+
+/// How a new workspace is to live and how its making is told, whatever it is made from.
+#[derive(Debug, Args)]
+pub(crate) struct Terms {
     /// Add to the environment of every process
     #[arg(short, long, value_name = "KEY=VALUE")]
     pub(crate) env: Vec<String>,
@@ -29,36 +48,24 @@ pub(crate) struct Deploy {
     /// How long it lives: 30m, 2h, or keep
     #[arg(long, value_parser = duration_or_keep)]
     pub(crate) duration: Option<Life>,
-    /// One of the plans that --dry-run lists
-    #[arg(long, value_name = "ID")]
-    pub(crate) plan: Option<String>,
-    /// Where the files go in the container
-    #[arg(long, value_name = "PATH")]
-    pub(crate) root: Option<String>,
     /// Memory and CPU
     #[arg(long)]
     pub(crate) preset: Option<PresetArg>,
     /// What it may reach: strict (an allowlist) or open (everything, root allowed)
     #[arg(long)]
     pub(crate) network: Option<NetworkArg>,
-    /// Whether its program is started again when it ends [default: never]
+    /// Whether its program is started again when it ends [default: never, or as in the snapshot]
     #[arg(long, value_name = "POLICY")]
     pub(crate) restart: Option<crate::restart::PolicyArg>,
-    /// Replace the files of this workspace instead of making a new one
-    #[arg(long, value_name = "WORKSPACE")]
-    pub(crate) replace: Option<String>,
     /// Make it although this machine is short of memory or disk
-    #[arg(long, conflicts_with = "replace")]
+    #[arg(long)]
     pub(crate) force: bool,
     /// Open the page in the browser when it is ready
     #[arg(long, conflicts_with = "detach")]
     pub(crate) open: bool,
-    /// Return as soon as the deploy is under way
+    /// Return as soon as it is under way
     #[arg(short, long)]
     pub(crate) detach: bool,
-    /// Only say how it would be run
-    #[arg(long, conflicts_with_all = ["open", "detach", "replace"])]
-    pub(crate) dry_run: bool,
     /// Print one JSON object per line
     #[arg(long)]
     pub(crate) json: bool,
@@ -66,11 +73,11 @@ pub(crate) struct Deploy {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum PresetArg {
-    /// 512 MB
+    /// 512 MiB
     Small,
-    /// 2 GB
+    /// 2 GiB
     Medium,
-    /// 4 GB, two cores
+    /// 4 GiB, two cores
     Large,
 }
 

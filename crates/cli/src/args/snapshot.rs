@@ -3,8 +3,6 @@
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-use super::deploy::{Life, NetworkArg, PresetArg, duration_or_keep};
-
 pub(super) const EXAMPLES: &str = "Examples:
   slipway snapshot create shop --name before-upgrade --note 'React 18'
   slipway snapshot ls
@@ -29,7 +27,7 @@ impl Snapshot {
             Verb::Create(args) => args.json,
             Verb::Ls(args) => args.json,
             Verb::Show(args) => args.json,
-            Verb::Start(args) => args.json,
+            Verb::Start(args) => args.terms.json,
             Verb::Import(args) => args.json,
             Verb::Edit(_) | Verb::Rm(_) | Verb::Export(_) => false,
         }
@@ -152,36 +150,8 @@ pub(crate) struct Start {
     /// A name for the new workspace [default: the snapshot's]
     #[arg(long)]
     pub(crate) name: Option<String>,
-    /// How long it lives: 30m, 2h, or keep
-    #[arg(long, value_parser = duration_or_keep)]
-    pub(crate) duration: Option<Life>,
-    /// Add to the environment of every process
-    #[arg(short, long, value_name = "KEY=VALUE")]
-    pub(crate) env: Vec<String>,
-    /// Read more of the environment from a file of KEY=VALUE lines
-    #[arg(long, value_name = "FILE")]
-    pub(crate) env_file: Vec<PathBuf>,
-    /// Memory and CPU
-    #[arg(long)]
-    pub(crate) preset: Option<PresetArg>,
-    /// What it may reach: strict (an allowlist) or open (everything, root allowed)
-    #[arg(long)]
-    pub(crate) network: Option<NetworkArg>,
-    /// Whether its program is started again when it ends
-    #[arg(long, value_name = "POLICY")]
-    pub(crate) restart: Option<crate::restart::PolicyArg>,
-    /// Make it although this machine is short of memory or disk
-    #[arg(long)]
-    pub(crate) force: bool,
-    /// Open the page in the browser when it is ready
-    #[arg(long, conflicts_with = "detach")]
-    pub(crate) open: bool,
-    /// Return as soon as the start is under way
-    #[arg(short, long)]
-    pub(crate) detach: bool,
-    /// Print one JSON object per line
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) terms: super::Terms,
 }
 
 #[derive(Debug, Args)]

@@ -11,7 +11,7 @@ pub(crate) use follow::{Ended, Follow};
 pub(crate) use show::{Human, Lines, Show};
 
 use crate::{
-    args::Deploy,
+    args::{Deploy, Terms},
     browser,
     exit::{Code, Failure},
     line::Line,
@@ -19,16 +19,17 @@ use crate::{
     session::Session,
     text,
 };
+use slipway_http::Events;
 use slipway_wire::{Api as _, DeployRequest, Source, Workspace};
 use std::time::Instant;
 
 pub(crate) async fn run(args: Deploy) -> Result<Code, Failure> {
     let begun = Instant::now();
     let source = source(&args)?;
-    let env = environment::collect(&args.env, &args.env_file)?;
+    let env = environment::collect(&args.terms.env, &args.terms.env_file)?;
     let session = Session::open().await?;
     if args.dry_run {
-        return plan::show(&session, source, args.json).await;
+        return plan::show(&session, source, args.terms.json).await;
     }
     let replace = match &args.replace {
         Some(text) => Some(session.find(text).await?.id),
@@ -39,25 +40,43 @@ pub(crate) async fn run(args: Deploy) -> Result<Code, Failure> {
         name: args.name,
         image: args.image,
         env,
-        duration_s: args.duration.map(crate::args::Life::seconds),
+        duration_s: args.terms.duration.map(crate::args::Life::seconds),
         plan: args.plan,
         root: args.root,
-        preset: args.preset.map(Into::into),
-        network: args.network.map(Into::into),
-        restart: args.restart.map(Into::into),
+        preset: args.terms.preset.map(Into::into),
+        network: args.terms.network.map(Into::into),
+        restart: args.terms.restart.map(Into::into),
         replace,
-        force: args.force,
+        force: args.terms.force,
     };
     // Before the deploy begins, so that nothing of it is missed.
     let events = session.client.events(None).await?;
     let workspace = session.api.workspace_deploy(request).await?;
-    if args.detach {
-        return detached(&workspace, args.json);
+    tell(session, events, workspace, begun, &args.terms).await
+}
+
+/// Tells what becomes of a workspace that was just made, as far as the command line asks to know. `events` were asked
+/// for before it was, so that nothing is missed.
+pub(crate) async fn tell(
+    session: Session,
+    events: Events,
+    workspace: Workspace,
+    begun: Instant,
+    terms: &Terms,
+) -> Result<Code, Failure> {
+    if terms.detach {
+        if terms.json {
+            Line::from(&workspace).print()?;
+        } else {
+            out::line(workspace.id.as_str())?;
+        }
+        return Ok(Code::OK);
     }
-    let mut show: Box<dyn Show> = if args.json { Box::new(Lines::default()) } else { Box::new(Human::new()) };
+    let mut show: Box<dyn Show> =
+        if terms.json { Box::new(Lines::default()) } else { Box::new(Human::new()) };
     show.accepted(&workspace);
     let ended = Follow::new(session.clone(), events, workspace).finish(show.as_mut()).await?;
-    finish(&session, ended, begun, args.json, args.open).await
+    finish(&session, ended, begun, terms.json, terms.open).await
 }
 
 /// Words the end of a deploy or a start.
@@ -106,15 +125,6 @@ pub(crate) async fn finish(
         }
         Ended::Left => Err(Failure::Said(Code::INTERRUPTED)),
     }
-}
-
-fn detached(workspace: &Workspace, json: bool) -> Result<Code, Failure> {
-    if json {
-        Line::from(workspace).print()?;
-    } else {
-        out::line(workspace.id.as_str())?;
-    }
-    Ok(Code::OK)
 }
 
 fn source(args: &Deploy) -> Result<Source, Failure> {

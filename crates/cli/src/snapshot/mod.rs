@@ -13,9 +13,8 @@ use std::time::Instant;
 
 use crate::{
     args::{Create, Edit, Remove, SnapshotArgs, StartSnapshot, Verb},
-    deploy::{self, Follow, Human, Lines, Show},
+    deploy,
     exit::{self, Code, Failure},
-    line::Line,
     list::json,
     out,
     session::Session,
@@ -62,33 +61,22 @@ fn tell(snapshot: &Snapshot, as_json: bool, how: &str) -> Result<Code, Failure> 
 
 async fn start(args: StartSnapshot) -> Result<Code, Failure> {
     let begun = Instant::now();
-    let env = deploy::environment(&args.env, &args.env_file)?;
+    let env = deploy::environment(&args.terms.env, &args.terms.env_file)?;
     let session = Session::open().await?;
     let request = SnapshotStart {
         id: find(&session, &args.id).await?.id,
         name: args.name,
-        duration_s: args.duration.map(crate::args::Life::seconds),
+        duration_s: args.terms.duration.map(crate::args::Life::seconds),
         env,
-        preset: args.preset.map(Into::into),
-        network: args.network.map(Into::into),
-        restart: args.restart.map(Into::into),
-        force: args.force,
+        preset: args.terms.preset.map(Into::into),
+        network: args.terms.network.map(Into::into),
+        restart: args.terms.restart.map(Into::into),
+        force: args.terms.force,
     };
     // Before the start begins, so that nothing of it is missed.
     let events = session.client.events(None).await?;
     let workspace = session.api.snapshot_start(request).await?;
-    if args.detach {
-        if args.json {
-            Line::from(&workspace).print()?;
-        } else {
-            out::line(workspace.id.as_str())?;
-        }
-        return Ok(Code::OK);
-    }
-    let mut show: Box<dyn Show> = if args.json { Box::new(Lines::default()) } else { Box::new(Human::new()) };
-    show.accepted(&workspace);
-    let ended = Follow::new(session.clone(), events, workspace).finish(show.as_mut()).await?;
-    deploy::finish(&session, ended, begun, args.json, args.open).await
+    deploy::tell(session, events, workspace, begun, &args.terms).await
 }
 
 async fn edit(args: Edit) -> Result<Code, Failure> {
