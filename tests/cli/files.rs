@@ -239,13 +239,13 @@ fn on_its_way(folder: &Path) -> Result<Vec<(OsString, u64)>> {
 
 #[test]
 fn a_download_and_an_upload_whose_command_was_killed_go_on() -> Result<()> {
-    const SIZE: usize = 400_000_000;
+    const SIZE: usize = 200_000_000;
     let house = House::new()?;
     let id = house.hello()?;
     let here = house.temp.path().join("here");
     fs::create_dir(&here)?;
     // Not the same everywhere, so that an offset that is wrong shows.
-    house.ok(&["shell", &id, "--", "sh", "-c", &format!("seq 1 60000000 | head -c {SIZE} > large")])?;
+    house.ok(&["shell", &id, "--", "sh", "-c", &format!("seq 1 30000000 | head -c {SIZE} > large")])?;
     let there = format!("{id}:large");
     let target = here.join("large");
     let text = target.to_str().context("text")?;

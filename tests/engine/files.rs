@@ -228,7 +228,7 @@ async fn what_killed_transfers_left_is_removed_and_nothing_else() -> Result<()> 
     let house = House::open().await?;
     let id = workspace(&house).await?;
     let make = "echo half > .slipway-0123456789abcdef.tmp; echo half > .slipway-00000000000000ff.part; \
-                echo half > .slipway-00000000000000aa.part; touch -d '2 days ago' .slipway-00000000000000ff.part; \
+                echo half > .slipway-00000000000000aa.part; touch -d '2001-02-03 04:05:06' .slipway-00000000000000ff.part; \
                 echo mine > .slipway-notes.tmp; echo mine > .slipway-0123456789abcdef.txt";
     house.run(&id, &["sh", "-c", make]).await?;
     house.engine.file_write(text(&id, "/workspace/new.txt", "new")).await?;
