@@ -4,6 +4,7 @@
 mod by_hand;
 mod deploys;
 mod figures;
+mod files;
 mod listing;
 mod lives;
 mod pool;
@@ -34,6 +35,9 @@ async fn main() -> Result<()> {
     }
     if chosen("terminal") {
         terminals::run().await?;
+    }
+    if chosen("files") {
+        files::run().await?;
     }
     if chosen("idle") {
         resident::run().await?;

@@ -4,9 +4,10 @@ use super::harness::{House, random, server};
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use slipway_engine::ByteStream;
+use sha2::{Digest as _, Sha256};
+use slipway_engine::{ByteStream, Upload};
 use slipway_wire::{
-    Api, Code, FileKind, FileRef, Mkdir, Problem, RemoveFile, RenameFile, WorkspaceId, WriteText,
+    Api, Code, DigestFile, FileKind, FileRef, Mkdir, Problem, RemoveFile, RenameFile, WorkspaceId, WriteText,
 };
 
 const MB: usize = 1 << 20;
@@ -176,6 +177,71 @@ async fn a_write_that_is_cut_short_changes_nothing() -> Result<()> {
     let (left, _, _) = house.run(&id, &["ls", "-A"]).await?;
     assert_eq!(left, "kept.txt\nserver.js\n", "no temporary file is left");
     house.close().await
+}
+
+/// The names in the workspace's folder, hidden ones too.
+async fn names(house: &House, id: &WorkspaceId) -> Result<String> {
+    Ok(house.run(id, &["ls", "-A"]).await?.0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_was_cut_goes_on_from_what_arrived_and_is_whole_then() -> Result<()> {
+    const SIZE: usize = 12 * MB;
+    let house = House::open().await?;
+    let id = workspace(&house).await?;
+    let whole = random(SIZE)?;
+    let file = at(&id, "/workspace/slow.bin");
+    let digest = |partial| DigestFile { id: id.clone(), path: file.path.clone(), length: None, partial };
+    assert_eq!(house.engine.file_digest(digest(true)).await.expect_err("nothing yet").code, Code::NotFound);
+    let cut = |from: usize, to: usize| {
+        let gone = Problem::new(Code::OwnerBusy, "The connection broke off.");
+        bytes(vec![Ok(whole.slice(from..to)), Err(gone)])
+    };
+    let upload = |offset: usize| Upload {
+        mode: Some(0o640),
+        size: SIZE as u64,
+        offset: offset as u64,
+        resumable: true,
+        if_modified_ms: None,
+    };
+    house.engine.upload(&file, upload(0), cut(0, 5 * MB)).await.expect_err("it was cut");
+    let arrived = house.engine.file_digest(digest(true)).await?;
+    assert_eq!((arrived.size, arrived.digested), (5 * MB as u64, 5 * MB as u64));
+    assert_eq!(arrived.sha256, hex(&Sha256::digest(&whole[..5 * MB])));
+    assert_eq!(house.engine.file_stat(file.clone()).await.expect_err("not whole").code, Code::NotFound);
+    // From further than arrived: refused. From within: the rest of what arrived is dropped.
+    let hole = house.engine.upload(&file, upload(6 * MB), cut(6 * MB, 7 * MB)).await;
+    hole.expect_err("bytes would be missing");
+    house.engine.upload(&file, upload(4 * MB), cut(4 * MB, 8 * MB)).await.expect_err("cut again");
+    assert_eq!(house.engine.file_digest(digest(true)).await?.size, 8 * MB as u64);
+    let rest = bytes(vec![Ok(whole.slice(8 * MB..))]);
+    let entry = house.engine.upload(&file, upload(8 * MB), rest).await?;
+    assert_eq!((entry.size, entry.mode), (SIZE as u64, 0o640));
+    assert!(read(&house, &file, 0).await? == whole, "other bytes came back");
+    assert_eq!(house.engine.file_digest(digest(false)).await?.sha256, hex(&Sha256::digest(&whole)));
+    assert_eq!(names(&house, &id).await?, "server.js\nslow.bin\n", "nothing is left beside it");
+    house.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_killed_transfers_left_is_removed_and_nothing_else() -> Result<()> {
+    let house = House::open().await?;
+    let id = workspace(&house).await?;
+    let make = "echo half > .slipway-0123456789abcdef.tmp; echo half > .slipway-00000000000000ff.part; \
+                echo half > .slipway-00000000000000aa.part; touch -d '2001-02-03 04:05:06' .slipway-00000000000000ff.part; \
+                echo mine > .slipway-notes.tmp; echo mine > .slipway-0123456789abcdef.txt";
+    house.run(&id, &["sh", "-c", make]).await?;
+    house.engine.file_write(text(&id, "/workspace/new.txt", "new")).await?;
+    assert_eq!(
+        names(&house, &id).await?,
+        ".slipway-00000000000000aa.part\n.slipway-0123456789abcdef.txt\n.slipway-notes.tmp\nnew.txt\nserver.js\n",
+        "a young part is somebody's, other names are not ours"
+    );
+    house.close().await
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
 #[tokio::test(flavor = "multi_thread")]

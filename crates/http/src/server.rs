@@ -249,7 +249,8 @@ where
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(64 * 1024)
+        // Grows to it only where much comes at once: a file.
+        .max_buf_size(512 * 1024)
         .serve_connection(hyper_util::rt::TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);

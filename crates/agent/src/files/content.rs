@@ -29,28 +29,33 @@ pub(crate) async fn read(
     let shown = path.display().to_string();
     let file = blocking(move || open(&path)).await?;
     let left = if request.length == 0 { u64::MAX } else { request.length };
-    let state = Some((file, request.offset, left));
-    Ok(futures_util::stream::unfold(state, move |state| {
-        let shown = shown.clone();
-        async move {
-            let (file, offset, left) = state?;
-            let read = blocking(move || {
-                let mut buffer = vec![0; left.min(MAX_CHUNK as u64) as usize];
-                let length = file.read_at(&mut buffer, offset).map_err(|error| status(&shown, &error))?;
-                buffer.truncate(length);
-                Ok((file, buffer))
-            });
-            match read.await {
-                Ok((_, buffer)) if buffer.is_empty() => None,
-                Ok((file, buffer)) => {
-                    let length = buffer.len() as u64;
-                    let data = Bytes::from(buffer);
-                    Some((Ok(ReadReply { data }), Some((file, offset.saturating_add(length), left - length))))
-                }
-                Err(status) => Some((Err(status), None)),
+    let first = ahead(file, request.offset, left, shown);
+    Ok(futures_util::stream::unfold(Some(first), async |next| match next?.await {
+        Ok(Ok((file, offset, left, shown, buffer))) => {
+            if buffer.is_empty() {
+                return None;
             }
+            let length = buffer.len() as u64;
+            let data = Bytes::from(buffer);
+            let next = ahead(file, offset.saturating_add(length), left - length, shown);
+            Some((Ok(ReadReply { data }), Some(next)))
         }
+        Ok(Err(status)) => Some((Err(status), None)),
+        Err(_) => Some((Err(Status::internal("the agent is shutting down")), None)),
     }))
+}
+
+/// A step of a reading: what it read, and what the next one begins with.
+type Step = Result<(File, u64, u64, String, Vec<u8>), Status>;
+
+/// Begins to read the next chunk while the one before is sent. It ends by itself, whether anybody still waits or not.
+fn ahead(file: File, offset: u64, left: u64, shown: String) -> tokio::task::JoinHandle<Step> {
+    tokio::task::spawn_blocking(move || {
+        let mut buffer = vec![0; left.min(MAX_CHUNK as u64) as usize];
+        let length = file.read_at(&mut buffer, offset).map_err(|error| status(&shown, &error))?;
+        buffer.truncate(length);
+        Ok((file, offset, left, shown, buffer))
+    })
 }
 
 fn open(path: &Path) -> Result<File, Status> {

@@ -14,11 +14,15 @@ use rustix::fs::OFlags;
 use slipway_agent_api::MAX_CHUNK;
 use slipway_agent_api::tree::{self, Kind, MAX_DEPTH};
 use slipway_agent_api::v1::ReadReply;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::{blocking, on_its_way, status};
+
+/// Directories packed at one time. Each holds a thread for as long as its caller takes, and other file work needs some.
+const AT_ONCE: usize = 2;
+static SLOTS: Semaphore = Semaphore::const_new(AT_ONCE);
 
 type Replies = mpsc::Sender<Result<ReadReply, Status>>;
 
@@ -38,7 +42,9 @@ pub(crate) async fn read_tree(
         Ok(root)
     })
     .await?;
+    let slot = SLOTS.acquire().await.map_err(|_| Status::internal("the agent is shutting down"))?;
     tokio::task::spawn_blocking(move || {
+        let _slot = slot;
         let mut packer = Packer { replies, root, out: BytesMut::with_capacity(2 * MAX_CHUNK) };
         // Without a caller there is nobody to tell that the stream is not whole.
         let _ = packer.run();
