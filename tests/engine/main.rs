@@ -27,5 +27,6 @@ mod snapshot_files;
 mod snapshot_forgeries;
 mod snapshots;
 mod storage;
+mod sync;
 mod terminal;
 mod victim;

@@ -27,6 +27,7 @@ mod shared;
 mod snapshot;
 mod store;
 mod sweep;
+mod sync;
 mod traffic;
 mod workspace;
 
