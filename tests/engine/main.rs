@@ -28,5 +28,7 @@ mod snapshot_forgeries;
 mod snapshots;
 mod storage;
 mod sync;
+mod sync_faults;
+mod sync_hostile;
 mod terminal;
 mod victim;

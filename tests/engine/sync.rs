@@ -22,13 +22,17 @@ pub(crate) struct Pair {
 impl Pair {
     /// A folder with these files, deployed as it is.
     pub(crate) async fn of(files: &[(&str, &str)]) -> Result<Self> {
+        Self::with(House::open().await?, files).await
+    }
+
+    /// The same in a house of the test's own.
+    pub(crate) async fn with(house: House, files: &[(&str, &str)]) -> Result<Self> {
         let temp = tempfile::tempdir()?;
         let dir = temp.path().join("project");
         put(&dir, "package.json", "{\"scripts\":{\"start\":\"sleep 4718\"}}")?;
         for (name, text) in files {
             put(&dir, name, text)?;
         }
-        let house = House::open().await?;
         let app = super::harness::server(3000, "synced");
         let zip = house
             .zip("server", &[("slipway.toml", "start = \"node app.js\"\nport = 3000\n"), ("app.js", &app)])?;
