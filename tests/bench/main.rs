@@ -8,6 +8,7 @@ mod listing;
 mod lives;
 mod pool;
 mod resident;
+mod sync;
 mod terminals;
 
 use anyhow::Result;
@@ -34,6 +35,9 @@ async fn main() -> Result<()> {
     }
     if chosen("terminal") {
         terminals::run().await?;
+    }
+    if chosen("sync") {
+        sync::run().await?;
     }
     if chosen("idle") {
         resident::run().await?;
