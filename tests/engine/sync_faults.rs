@@ -37,11 +37,9 @@ async fn the_owner() -> Result<()> {
 }
 
 /// What somebody does in the container while nobody owns it.
-async fn inside(pair: &Pair, container: &str, script: &str) -> Result<String> {
+async fn inside(container: &str, script: &str) -> Result<String> {
     let script = format!("cd /workspace/app && {script}");
-    docker(&["exec", "--user", "1000", container, "sh", "-c", &script])
-        .await
-        .with_context(|| pair.id.to_string())
+    docker(&["exec", "--user", "1000", container, "sh", "-c", &script]).await.context("in the container")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,7 +72,6 @@ async fn an_owner_killed_at_any_moment_loses_no_edit_of_either_side() -> Result<
             put(&dir, &format!("r{round}/h{n}.txt"), &format!("here {round} {n}"))?;
         }
         inside(
-            &pair,
             &container,
             &format!(
                 "mkdir -p t{round}; for n in $(seq 200); do echo there {round} $n > t{round}/f$n.txt; done"
@@ -84,7 +81,7 @@ async fn an_owner_killed_at_any_moment_loses_no_edit_of_either_side() -> Result<
         let late = round * 120;
         wait_until("a part to arrive", LONG, || async {
             let script = format!("ls r{round} 2>/dev/null | wc -l");
-            let arrived: u32 = inside(&pair, &container, &script).await?.trim().parse()?;
+            let arrived: u32 = inside(&container, &script).await?.trim().parse()?;
             Ok((arrived >= late.max(1)).then_some(()))
         })
         .await?;
@@ -92,7 +89,7 @@ async fn an_owner_killed_at_any_moment_loses_no_edit_of_either_side() -> Result<
         // And while nobody looks.
         put(&dir, "kept.txt", &format!("kept {round}"))?;
         fs::remove_file(dir.join(format!("r{round}/h7.txt")))?;
-        inside(&pair, &container, &format!("echo alone > alone{round}.txt; rm t{round}/f7.txt")).await?;
+        inside(&container, &format!("echo alone > alone{round}.txt; rm t{round}/f7.txt")).await?;
         pair.house = House::reopen(data).await?;
         let sync = wait_until("the sync to go on by itself", LONG, || async {
             Ok(pair.house.engine.sync_list(Nothing {}).await?.pop())
@@ -134,10 +131,10 @@ async fn a_cut_link_loses_no_edit_of_either_side() -> Result<()> {
             proxy.cut();
         }
         put(&pair.dir(), "a.txt", &format!("saved {round}"))?;
-        inside(&pair, &container, &format!("echo there > there{round}.txt")).await?;
+        inside(&container, &format!("echo there > there{round}.txt")).await?;
         proxy.set(Mode::Forward)?;
         wait_until("both to be alike", LONG, || async {
-            let text = inside(&pair, &container, "cat a.txt; head -c 1 large.bin; wc -c < large.bin").await?;
+            let text = inside(&container, "cat a.txt; head -c 1 large.bin; wc -c < large.bin").await?;
             let there = format!("saved {round}{round}{}\n", large.len() + 1);
             ensure!(text.replace(' ', "") == there.replace(' ', ""), "{text:?}");
             let here = fs::read_to_string(pair.dir().join(format!("there{round}.txt")))?;

@@ -106,6 +106,7 @@ impl Driver {
         loop {
             match self.round().await {
                 End::Done => {
+                    self.board.count(self.books.agreed.len(), 0);
                     let record = SyncRecord { under_way: false, ..self.record.clone() };
                     let saved = self.shared.store.sync_save(&record);
                     return self.board.set(SyncState::Stopped, saved.err());
@@ -147,7 +148,7 @@ impl Driver {
             self.rest(&sides);
             let next = tokio::select! {
                 hints = gather(&hints) => self.follow(&mut sides, hints).await,
-                () = sides.link.closed() => Err(End::Wait(Problem::new(Code::AgentLost, "The workspace does not answer."))),
+                () = sides.link.closed() => Err(End::Wait(lost())),
                 () = self.deploying() => Err(End::Wait(deploying())),
                 () = sleep(POLL), if self.record.both || sides.trouble.is_some() => {
                     self.poll(&mut sides).await
@@ -553,6 +554,11 @@ impl Sides {
         (self.rules, self.folder, self.trouble) = (rules, folder, trouble);
         look
     }
+}
+
+fn lost() -> Problem {
+    Problem::new(Code::AgentLost, "The workspace does not answer.")
+        .hint("The sync goes on by itself when it does; nothing is lost meanwhile.")
 }
 
 fn deploying() -> Problem {
