@@ -11,7 +11,7 @@ pub(super) const ROUNDS: u32 = 8;
 /// What did not work is tried again after the first, twice as long each time, up to the second.
 pub(super) const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 /// A side that went away is looked for after the first, twice as long each time, up to the second.
-pub(super) const WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+pub(super) const WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// How often a side is looked at that tells nothing by itself.
 pub(super) const POLL: Duration = Duration::from_secs(2);
 /// Hints kept before everything is looked at instead.

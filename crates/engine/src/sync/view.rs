@@ -143,6 +143,11 @@ impl Board {
         self.inner().left_out.clear();
     }
 
+    /// One path is looked at anew.
+    pub(super) fn not_left_out(&self, path: &RelPath) {
+        self.inner().left_out.remove(path);
+    }
+
     pub(super) fn is_left_out(&self, path: &RelPath) -> bool {
         self.inner().left_out.contains_key(path)
     }

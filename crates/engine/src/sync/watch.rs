@@ -51,8 +51,15 @@ impl Gathered {
         self.inner.1.notify_one();
     }
 
-    /// Waits for one.
+    /// Waits until there is one. May be dropped while waiting; none is lost.
     pub(super) async fn some(&self) {
+        while *self.hints() == Hints::default() {
+            self.inner.1.notified().await;
+        }
+    }
+
+    /// Waits for another one, or returns once for one that was there before.
+    pub(super) async fn more(&self) {
         self.inner.1.notified().await;
     }
 
@@ -165,6 +172,17 @@ mod tests {
         }
         assert_eq!(gathered.take(), Hints { paths: BTreeSet::new(), whole: true });
         assert_eq!(gathered.take(), Hints::default());
+    }
+
+    #[tokio::test]
+    async fn a_wait_that_was_given_up_loses_no_hint() {
+        let gathered = Gathered::default();
+        gathered.path(RelPath::new(b"a").unwrap());
+        gathered.some().await;
+        gathered.more().await;
+        // Given up here, without taking any.
+        gathered.some().await;
+        assert_eq!(gathered.take().paths.len(), 1);
     }
 
     #[tokio::test]
