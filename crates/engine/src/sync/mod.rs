@@ -17,6 +17,7 @@ mod driver;
 mod here;
 mod plan;
 mod there;
+mod told;
 mod tune;
 mod view;
 mod watch;

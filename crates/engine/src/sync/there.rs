@@ -6,13 +6,16 @@ use slipway_agent_api::v1::{SyncRules, SyncScanRequest};
 use slipway_intake::IgnoreRules;
 use slipway_mirror::{Found, Node, RelPath};
 use slipway_wire::{Code, Problem};
-use std::os::unix::ffi::OsStrExt as _;
+use std::{collections::HashSet, os::unix::ffi::OsStrExt as _};
 
 use super::{books::Look, words};
 use crate::{
     agent_link::{AgentClient, agent_problem},
     files,
 };
+
+/// Bytes of paths named in one call.
+const MOST_NAMED: usize = 1 << 20;
 
 /// How much of a workspace is taken.
 #[derive(Clone, Copy, Debug)]
@@ -59,10 +62,13 @@ impl There {
             path: Bytes::copy_from_slice(path.as_os_str().as_bytes()),
             text: text.clone(),
         });
+        let long = paths.iter().map(|path| path.as_bytes().len() + 8).sum::<usize>() > MOST_NAMED;
+        let named = paths.iter().map(|path| Bytes::copy_from_slice(path.as_bytes()));
         let request = SyncScanRequest {
             root: self.root(),
             tag: self.tag.clone(),
-            paths: paths.iter().map(|path| Bytes::copy_from_slice(path.as_bytes())).collect(),
+            // Too many to be said in one message are found by looking at everything.
+            paths: if long { Vec::new() } else { named.collect() },
             rules: texts.collect(),
             most_entries: self.most.entries,
             most_file_bytes: self.most.file_bytes,
@@ -71,8 +77,16 @@ impl There {
         let mut stream = client.sync_scan(request).await.map_err(|s| self.failed(&s))?.into_inner();
         let mut look = Look::default();
         let (mut entries, mut bytes) = (0_u64, 0_u64);
+        let wanted: HashSet<&RelPath> = paths.iter().collect();
         let asked = |path: &RelPath| {
-            paths.is_empty() || paths.iter().any(|asked| path == asked || path.is_below(asked))
+            let mut at = Some(path.clone());
+            while let Some(folder) = at {
+                if wanted.contains(&folder) {
+                    return true;
+                }
+                at = folder.parent();
+            }
+            wanted.is_empty()
         };
         while let Some(reply) = stream.message().await.map_err(|s| self.failed(&s))? {
             entries += (reply.entries.len() + reply.left_out.len()) as u64;

@@ -10,7 +10,10 @@ use slipway_mirror::{Bounds, Folder, RelPath};
 use slipway_wire::{Code, PhaseName, PhaseState, Problem, SyncState, WorkspaceState};
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::time::{Instant, sleep, sleep_until};
@@ -22,6 +25,7 @@ use super::{
     here::Here,
     plan::{self, Way},
     there::{Most, There},
+    told,
     tune::{PATIENCE, POLL, QUIET, RETRY, RULES, WAIT},
     view::Board,
     watch::{Gathered, Hints},
@@ -144,12 +148,25 @@ impl Driver {
         if self.record.once && self.pending.is_empty() {
             return End::Done;
         }
+        let (told, complete) = (Gathered::default(), AtomicBool::new(false));
+        let (there, both) = (sides.there.clone(), self.record.both);
+        let telling = async {
+            if both {
+                told::follow(there, told.clone(), &complete).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        let mut telling = std::pin::pin!(telling);
         let mut polled = Instant::now();
         loop {
             self.rest(&sides);
-            let polling = self.record.both || sides.trouble.is_some();
+            let asking = both && !complete.load(Ordering::Relaxed);
+            let polling = asking || sides.trouble.is_some();
             let next = tokio::select! {
                 hints = gather(&hints) => self.follow(&mut sides, hints).await,
+                hints = gather(&told) => self.follow_there(&mut sides, hints).await,
+                // Never ends: it only gathers.
+                () = &mut telling => Ok(()),
                 () = sides.link.closed() => Err(End::Wait(lost())),
                 () = self.deploying() => Err(End::Wait(deploying())),
                 () = sleep_until(polled + POLL), if polling => {
@@ -278,6 +295,23 @@ impl Driver {
         }
         let paths: Vec<RelPath> = hints.paths.into_iter().collect();
         let touched = self.refresh_here(sides, paths).await?;
+        self.settle(sides, touched).await
+    }
+
+    /// The same in the workspace.
+    async fn follow_there(&mut self, sides: &mut Sides, hints: Hints) -> Result<(), End> {
+        if hints.whole {
+            let before = self.books.there.clone();
+            self.look_there(sides).await?;
+            let touched = differing(&before, &self.books.there);
+            return self.settle(sides, touched).await;
+        }
+        let paths: Vec<RelPath> = hints.paths.into_iter().collect();
+        let touched = self.refresh_there(sides, &paths).await?;
+        if self.books.there.is_empty() {
+            // Emptied, or gone: a whole look tells which, and what that means.
+            self.look_there(sides).await?;
+        }
         self.settle(sides, touched).await
     }
 
