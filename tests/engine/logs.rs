@@ -18,6 +18,7 @@ fn all(id: &WorkspaceId) -> LogQuery {
     LogQuery {
         id: id.clone(),
         after: None,
+        before: None,
         tail: None,
         since_ms: None,
         until_ms: None,

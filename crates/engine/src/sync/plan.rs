@@ -123,5 +123,4 @@ pub(crate) fn conflict_name(name: &[u8], stamp: &str, who: &str) -> Vec<u8> {
 }
 
 #[cfg(test)]
-#[path = "plan_tests.rs"]
 mod tests;

@@ -48,6 +48,9 @@ impl There {
     }
 
     pub(super) fn failed(&self, status: &tonic::Status) -> Problem {
+        if status.code() == tonic::Code::ResourceExhausted {
+            return self.too_much(&format!("more than {} files and folders", self.most.entries));
+        }
         problem(&format!("syncing {}", self.root), status)
     }
 
