@@ -83,6 +83,21 @@ pub(super) fn refresh(tree: &mut Tree, paths: &[RelPath], new: Tree) -> BTreeSet
     touched
 }
 
+/// The paths that no other one of them covers: a new folder is told with all it holds, and is looked at once.
+pub(super) fn cover(paths: &BTreeSet<RelPath>) -> Vec<RelPath> {
+    let covered = |path: &RelPath| {
+        let mut above = path.parent();
+        while let Some(folder) = above {
+            if paths.contains(&folder) {
+                return true;
+            }
+            above = folder.parent();
+        }
+        false
+    };
+    paths.iter().filter(|path| !covered(path)).cloned().collect()
+}
+
 /// A path and everything below it that a tree has.
 fn covered<'a, V>(
     tree: &'a BTreeMap<RelPath, V>,
@@ -225,6 +240,12 @@ mod tests {
         let touched = refresh(&mut tree, &[path("a")], new);
         assert_eq!(touched, [path("a"), path("a/x"), path("a/y")].into());
         assert_eq!(tree.keys().cloned().collect::<Vec<_>>(), [path("a"), path("a-b"), path("a/y")]);
+    }
+
+    #[test]
+    fn what_another_path_covers_is_not_looked_at_twice() {
+        let paths = ["a", "a/b", "a/b/c", "a-b", "d/e"].map(path).into();
+        assert_eq!(cover(&paths), ["a", "a-b", "d/e"].map(path));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     SyncRecord,
-    books::{Books, Tree},
+    books::{self, Books, Tree},
     here::Here,
     plan::{self, Way},
     there::{Most, There},
@@ -293,7 +293,7 @@ impl Driver {
             let all = self.books.everything();
             return self.settle(sides, all).await;
         }
-        let paths: Vec<RelPath> = hints.paths.into_iter().collect();
+        let paths = books::cover(&hints.paths);
         let touched = self.refresh_here(sides, paths).await?;
         self.settle(sides, touched).await
     }
@@ -306,7 +306,7 @@ impl Driver {
             let touched = differing(&before, &self.books.there);
             return self.settle(sides, touched).await;
         }
-        let paths: Vec<RelPath> = hints.paths.into_iter().collect();
+        let paths = books::cover(&hints.paths);
         let touched = self.refresh_there(sides, &paths).await?;
         if self.books.there.is_empty() {
             // Emptied, or gone: a whole look tells which, and what that means.
@@ -330,7 +330,7 @@ impl Driver {
     }
 
     async fn try_again(&mut self, sides: &mut Sides) -> Result<(), End> {
-        let paths: Vec<RelPath> = std::mem::take(&mut self.pending).into_iter().collect();
+        let paths = books::cover(&std::mem::take(&mut self.pending));
         let mut touched = self.refresh_here(sides, paths.clone()).await?;
         touched.extend(self.refresh_there(sides, &paths).await?);
         self.settle(sides, touched).await?;

@@ -42,7 +42,7 @@ impl Driver {
             if again.is_empty() {
                 return Ok(());
             }
-            let paths: Vec<RelPath> = again.iter().cloned().collect();
+            let paths = books::cover(&again);
             touched = self.refresh_here(sides, paths.clone()).await?;
             touched.extend(self.refresh_there(sides, &paths).await?);
         }
