@@ -9,6 +9,7 @@ mod listing;
 mod lives;
 mod pool;
 mod resident;
+mod sync;
 mod terminals;
 
 use anyhow::Result;
@@ -38,6 +39,9 @@ async fn main() -> Result<()> {
     }
     if chosen("files") {
         files::run().await?;
+    }
+    if chosen("sync") {
+        sync::run().await?;
     }
     if chosen("idle") {
         resident::run().await?;

@@ -12,3 +12,4 @@ mod processes;
 mod resources;
 mod shell;
 mod snapshot;
+mod sync;

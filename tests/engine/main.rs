@@ -27,5 +27,8 @@ mod snapshot_files;
 mod snapshot_forgeries;
 mod snapshots;
 mod storage;
+mod sync;
+mod sync_faults;
+mod sync_hostile;
 mod terminal;
 mod victim;

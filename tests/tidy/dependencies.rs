@@ -82,9 +82,10 @@ fn reached(lock: &Lock, from: &str) -> BTreeMap<String, String> {
 const BELOW: &[(&str, &[&str])] = &[
     ("slipway-wire", &[]),
     ("slipway-intake", &[]),
+    ("slipway-mirror", &["slipway-intake"]),
     ("slipway-agent-api", &[]),
-    ("slipway-agent", &["slipway-agent-api", "slipway-intake"]),
-    ("slipway-engine", &["slipway-agent-api", "slipway-intake", "slipway-wire"]),
+    ("slipway-agent", &["slipway-agent-api", "slipway-intake", "slipway-mirror"]),
+    ("slipway-engine", &["slipway-agent-api", "slipway-intake", "slipway-mirror", "slipway-wire"]),
     ("slipway-http", &["slipway-engine", "slipway-wire"]),
     ("slipway-cli", &["slipway-http", "slipway-wire"]),
     ("slipway-desktop", &["slipway-engine", "slipway-http", "slipway-wire"]),

@@ -9,6 +9,7 @@ mod files;
 mod hosts;
 mod init;
 mod listener;
+mod mirror;
 mod ports;
 mod process;
 mod procfs;

@@ -15,7 +15,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::egress::Gate;
 use crate::process::{Event, Process, ProcessError, Processes, Reader, StartError};
 use crate::unpack::Unpacker;
-use crate::{dial, egress, files, hosts, ports, relay, usage};
+use crate::{dial, egress, files, hosts, mirror, ports, relay, usage};
 
 /// What all calls share.
 pub(crate) struct Service {
@@ -24,6 +24,7 @@ pub(crate) struct Service {
     unpacker: Unpacker,
     watches: files::Watches,
     drafts: files::Drafts,
+    mirrors: mirror::Mirrors,
     gate: Arc<Gate>,
     /// Where the outgoing proxy listens; 0 when it does not.
     egress_port: u16,
@@ -49,6 +50,7 @@ impl Service {
             unpacker: Unpacker::new(),
             watches: files::Watches::new(),
             drafts: files::Drafts::default(),
+            mirrors: mirror::Mirrors::default(),
             gate,
             egress_port,
             end,
@@ -246,6 +248,24 @@ impl Agent for Service {
     type WatchStream = Replies<v1::WatchReply>;
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Reply<Self::WatchStream> {
         Ok(Response::new(Box::pin(self.watches.begin(request.into_inner()).await?)))
+    }
+
+    type SyncScanStream = Replies<v1::SyncScanReply>;
+    async fn sync_scan(&self, request: Request<v1::SyncScanRequest>) -> Reply<Self::SyncScanStream> {
+        Ok(Response::new(Box::pin(self.mirrors.scan(request.into_inner())?)))
+    }
+
+    type SyncApplyStream = Replies<v1::SyncApplyReply>;
+    async fn sync_apply(
+        &self,
+        request: Request<Streaming<v1::SyncApplyRequest>>,
+    ) -> Reply<Self::SyncApplyStream> {
+        Ok(Response::new(Box::pin(mirror::apply(request.into_inner()))))
+    }
+
+    type SyncFetchStream = Replies<v1::SyncFetchReply>;
+    async fn sync_fetch(&self, request: Request<v1::SyncFetchRequest>) -> Reply<Self::SyncFetchStream> {
+        Ok(Response::new(Box::pin(mirror::fetch(request.into_inner())?)))
     }
 
     async fn usage(&self, _: Request<v1::UsageRequest>) -> Reply<v1::UsageReply> {

@@ -6,6 +6,7 @@ mod owner;
 mod processes;
 mod resources;
 mod snapshot;
+mod sync;
 
 pub(crate) use deploy::{Deploy, Life, Terms};
 pub(crate) use logs::Logs;
@@ -16,6 +17,8 @@ pub(crate) use snapshot::{
     Create, Edit, Export, Import, Ls as ListSnapshots, Remove, Snapshot as SnapshotArgs, Sort,
     Start as StartSnapshot, Verb, Which,
 };
+
+pub(crate) use sync::Sync;
 
 use clap::{Args, Parser, Subcommand, builder::styling};
 use std::{ffi::OsString, time::Duration};
@@ -142,6 +145,9 @@ Without a terminal, bytes pass as they are and standard error stays apart. The e
 As with cp: a folder copied to a folder that exists goes inside it; SRC/. copies what it holds. Files appear when they
 are whole. What came of a file of 8 MiB or more is kept for a day when the copying is cut: the same command goes on.")]
     Cp(Cp),
+    /// Keep a folder and a workspace alike while you work
+    #[command(after_help = sync::EXAMPLES)]
+    Sync(Box<Sync>),
     /// Open a workspace's page in the browser
     #[command(after_help = "Examples:\n  slipway open shop\n  slipway open shop --port 9229")]
     Open(Open),
@@ -217,6 +223,7 @@ impl Command {
             Self::Lease(args) => args.json,
             Self::RestartPolicy(args) => args.json,
             Self::Snapshot(args) => args.json(),
+            Self::Sync(args) => args.json,
             _ => false,
         }
     }

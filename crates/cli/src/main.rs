@@ -29,6 +29,7 @@ mod shell;
 mod snapshot;
 mod stats;
 mod status;
+mod sync;
 mod text;
 
 use args::{Cli, Command};
@@ -66,6 +67,7 @@ async fn run(command: Command) -> Result<Code, Failure> {
         Command::Kill(args) => processes::kill(args).await,
         Command::Logs(args) => logs::run(*args).await,
         Command::Cp(args) => copy::run(args).await,
+        Command::Sync(args) => sync::run(*args).await,
         Command::Open(args) => browser::run(args).await,
         Command::Stop(args) => manage::stop(args).await,
         Command::Start(args) => manage::start(args).await,

@@ -40,6 +40,8 @@ pub(crate) struct AgentLink {
     pub(crate) client: AgentClient,
     /// What the agent said of itself.
     pub(crate) hello: Arc<HelloReply>,
+    /// The container it is in, by Docker's id.
+    pub(crate) container: Arc<str>,
     closed: CancellationToken,
 }
 
@@ -67,14 +69,14 @@ impl AgentLink {
             drop(duplex);
             return Self::connect(docker, container).await;
         }
-        let link = Self::over(duplex).await?;
+        let link = Self::over(duplex, container).await?;
         link.name(docker, container).await?;
         Ok(link)
     }
 
     /// Connects to the agent of a running container.
     pub(crate) async fn connect(docker: &Docker, container: &str) -> Result<Self, Problem> {
-        let link = Self::over(docker.exec(container, &[AGENT_PATH, "connect"]).await?).await?;
+        let link = Self::over(docker.exec(container, &[AGENT_PATH, "connect"]).await?, container).await?;
         link.name(docker, container).await?;
         Ok(link)
     }
@@ -88,7 +90,7 @@ impl AgentLink {
         docker.run_as_root(container, &[AGENT_PATH, "hosts"]).await
     }
 
-    async fn over(duplex: Duplex) -> Result<Self, Problem> {
+    async fn over(duplex: Duplex, container: &str) -> Result<Self, Problem> {
         let errors = duplex.errors();
         let closed = CancellationToken::new();
         let io = Tracked { duplex, closed: closed.clone() };
@@ -115,7 +117,7 @@ impl AgentLink {
             )
             .hint("Deploy the project again: the image is prepared anew by itself."));
         }
-        Ok(Self { client, hello: Arc::new(hello), closed })
+        Ok(Self { client, hello: Arc::new(hello), container: container.into(), closed })
     }
 }
 

@@ -3,12 +3,12 @@
 use slipway_wire::{
     Api, Code, DeployRequest, DigestFile, DirectoryListing, EgressEntry, EgressRule, EngineStatus, Event,
     EventBody, FileChanges, FileDigest, FileEntry, FileRef, FileText, Inspection, KillRequest, Killed,
-    LeaseRequest, Level, Limits, LimitsRequest, LogPage, LogQuery, Mkdir, Nothing, OpenProcess, PhaseName,
-    PhaseState, PoolStatus, Problem, Process, ProcessRef, ProcessTree, RedeployRequest, RemoveFile,
-    RenameFile, Resize, RestartPolicyRequest, Settings, Signal, Snapshot, SnapshotCreate, SnapshotEdit,
-    SnapshotExport, SnapshotFile, SnapshotImport, SnapshotRef, SnapshotStart, Source, Stats, StatsRequest,
-    TreeRequest, Usage, WatchFiles, Workspace, WorkspaceId, WorkspacePage, WorkspaceQuery, WorkspaceRef,
-    WorkspaceRename, WorkspaceState, WriteText,
+    LeaseRequest, Level, Limits, LimitsRequest, LiveSync, LogPage, LogQuery, Mkdir, Nothing, OpenProcess,
+    PhaseName, PhaseState, PoolStatus, Problem, Process, ProcessRef, ProcessTree, RedeployRequest,
+    RemoveFile, RenameFile, Resize, RestartPolicyRequest, Settings, Signal, Snapshot, SnapshotCreate,
+    SnapshotEdit, SnapshotExport, SnapshotFile, SnapshotImport, SnapshotRef, SnapshotStart, Source, Stats,
+    StatsRequest, SyncPreview, SyncRef, SyncStart, TreeRequest, Usage, WatchFiles, Workspace, WorkspaceId,
+    WorkspacePage, WorkspaceQuery, WorkspaceRef, WorkspaceRename, WorkspaceState, WriteText,
 };
 use std::{
     sync::{Arc, PoisonError},
@@ -20,7 +20,7 @@ use crate::{
     deploy::{Intake, check_env, check_root, inspect, plan_view},
     docker::check_image_name,
     engine::Engine,
-    files, processes, resources, snapshot,
+    files, processes, resources, snapshot, sync,
     workspace::{Driver, Origin, Record, Request, lease, message, name, waiting},
 };
 
@@ -388,6 +388,28 @@ impl Api for Engine {
     async fn snapshot_remove(&self, request: SnapshotRef) -> Result<Nothing, Problem> {
         snapshot::remove(&self.shared, &request.id).await?;
         Ok(Nothing {})
+    }
+
+    async fn sync_start(&self, request: SyncStart) -> Result<LiveSync, Problem> {
+        let handle = self.handle(&request.workspace)?;
+        sync::start(&self.shared, &handle, request).await
+    }
+
+    async fn sync_list(&self, _: Nothing) -> Result<Vec<LiveSync>, Problem> {
+        Ok(self.shared.syncs.list())
+    }
+
+    async fn sync_status(&self, request: SyncRef) -> Result<LiveSync, Problem> {
+        self.shared.syncs.status(&request.id)
+    }
+
+    async fn sync_stop(&self, request: SyncRef) -> Result<LiveSync, Problem> {
+        sync::stop(&self.shared, &request.id).await
+    }
+
+    async fn sync_preview(&self, request: SyncStart) -> Result<SyncPreview, Problem> {
+        let handle = self.handle(&request.workspace)?;
+        sync::preview(&self.shared, &handle, request).await
     }
 
     async fn network_list(&self, request: WorkspaceRef) -> Result<Vec<EgressEntry>, Problem> {

@@ -77,6 +77,7 @@ impl Engine {
             cancel,
             resources: crate::resources::Resources::default(),
             snapshots: crate::snapshot::Snapshots::default(),
+            syncs: crate::sync::Syncs::default(),
             metrics: crate::metrics::Metrics::default(),
             logs: crate::logs::Logs::new(&config.data_dir),
             watches: files::FileWatches::default(),
@@ -122,6 +123,7 @@ impl Engine {
             shared.cancel.clone(),
         );
         shared.tracker.spawn(watch);
+        crate::sync::resume(shared)?;
         let sweeper = crate::sweep::run(Arc::downgrade(shared), shared.docker.watch(), shared.cancel.clone());
         shared.tracker.spawn(sweeper);
         let keeper = pool::run(Arc::downgrade(shared), shared.docker.watch(), shared.cancel.clone());

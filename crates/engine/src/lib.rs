@@ -27,6 +27,11 @@ mod shared;
 mod snapshot;
 mod store;
 mod sweep;
+#[cfg(unix)]
+mod sync;
+#[cfg(not(unix))]
+#[path = "sync/elsewhere.rs"]
+mod sync;
 mod traffic;
 mod workspace;
 

@@ -22,6 +22,7 @@ use crate::{
     settings::SettingsFile,
     snapshot::Snapshots,
     store::Store,
+    sync::Syncs,
     workspace::{Handle, message, sentence},
 };
 
@@ -48,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) cancel: CancellationToken,
     pub(crate) resources: Resources,
     pub(crate) snapshots: Snapshots,
+    pub(crate) syncs: Syncs,
     pub(crate) metrics: Metrics,
     pub(crate) logs: Logs,
     pub(crate) watches: FileWatches,
@@ -92,6 +94,7 @@ impl Shared {
         self.registry.remove(workspace);
         self.policy.forget(workspace);
         self.resources.forget(workspace);
+        self.syncs.forget(self, workspace);
         if let Err(problem) = self.store.forget_usage(workspace) {
             tracing::warn!(%workspace, %problem, "its figures stay for a day");
         }

@@ -19,7 +19,7 @@ mod tree;
 #[cfg(unix)]
 pub use archive::Unpacked;
 pub use archive::ZipSource;
-pub use folder::pack_folder;
+pub use folder::{DOCKERIGNORE, GITIGNORE, IgnoreRules, Verdict, is_installed, pack_folder};
 pub use limits::{InvalidLimit, Limits};
 pub use listing::{Entry, EntryKind, Listing, SkipReason, Skipped};
 pub use plan::{

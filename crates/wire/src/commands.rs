@@ -184,6 +184,17 @@ commands! {
     /// Deletes a snapshot that no workspace uses.
     "snapshot.remove" snapshot_remove(SnapshotRef) -> Nothing;
 
+    /// Keeps a folder of this machine and one of a workspace alike, from now on and after restarts, until it is stopped.
+    "sync.start" sync_start(SyncStart) -> LiveSync;
+    /// Every sync that is under way.
+    "sync.list" sync_list(Nothing) -> Vec<LiveSync>;
+    /// One sync that is under way, or was in this owner's life.
+    "sync.status" sync_status(SyncRef) -> LiveSync;
+    /// Ends a sync. Both folders stay as they are.
+    "sync.stop" sync_stop(SyncRef) -> LiveSync;
+    /// Says what a sync would do first, changing nothing.
+    "sync.preview" sync_preview(SyncStart) -> SyncPreview;
+
     /// Every outgoing connection the workspace tried lately, newest last.
     "network.list" network_list(WorkspaceRef) -> Vec<EgressEntry>;
     /// Allows or blocks a host for a workspace.

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::{EgressEntry, EngineStatus, Process, Settings, Snapshot, SnapshotId, Workspace, WorkspaceId};
+use crate::{
+    EgressEntry, EngineStatus, LiveSync, Process, Settings, Snapshot, SnapshotId, Workspace, WorkspaceId,
+};
 
 /// One change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
@@ -42,6 +44,8 @@ pub enum EventBody {
     Snapshot(Box<Snapshot>),
     /// A snapshot is gone from the list.
     SnapshotRemoved(SnapshotId),
+    /// A sync is new, has come further, or has stopped.
+    Sync(Box<LiveSync>),
 }
 
 /// How much a message matters.

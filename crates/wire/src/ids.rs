@@ -84,6 +84,13 @@ id!(
     40
 );
 
+id!(
+    /// A sync: the same alphabet as a workspace's.
+    SyncId,
+    "sync id",
+    40
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

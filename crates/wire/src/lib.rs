@@ -19,6 +19,7 @@ mod process;
 mod resources;
 mod settings;
 mod snapshot;
+mod sync;
 mod typescript;
 mod workspace;
 
@@ -35,7 +36,7 @@ pub use files::{
 };
 pub use frame::{Frame, FrameError, FrameKind, MAX_FRAME};
 pub use health::{Health, HealthState, RestartPolicy, RestartPolicyRequest};
-pub use ids::{ProcessId, SnapshotId, WorkspaceId};
+pub use ids::{ProcessId, SnapshotId, SyncId, WorkspaceId};
 pub use listing::{WorkspacePage, WorkspaceQuery, WorkspaceRow, WorkspaceSort};
 pub use logs::{LogGap, LogLevel, LogPage, LogQuery, LogRecord, LogStream};
 pub use network::{EgressEntry, EgressRule, EgressVerdict};
@@ -48,6 +49,7 @@ pub use snapshot::{
     Snapshot, SnapshotCreate, SnapshotEdit, SnapshotExport, SnapshotFile, SnapshotImport, SnapshotProgress,
     SnapshotRef, SnapshotStart, SnapshotState, SnapshotWork,
 };
+pub use sync::{LiveSync, SyncAct, SyncChange, SyncPreview, SyncRef, SyncStart, SyncState};
 pub use typescript::typescript;
 pub use workspace::{
     Lease, LeaseChange, LeaseRequest, NetworkProfile, Port, Preset, Usage, Workspace, WorkspaceRef,

@@ -39,6 +39,21 @@ fn snapshots(config: &Config, out: &mut String) {
     );
 }
 
+fn syncs(config: &Config, out: &mut String) {
+    declarations!(
+        config,
+        out,
+        SyncId,
+        SyncState,
+        SyncAct,
+        SyncChange,
+        LiveSync,
+        SyncStart,
+        SyncRef,
+        SyncPreview
+    );
+}
+
 /// Processes by number, logs, and what changes in files.
 fn programs(config: &Config, out: &mut String) {
     declarations!(
@@ -145,6 +160,7 @@ pub fn typescript() -> String {
         Limits,
     );
     snapshots(&config, &mut out);
+    syncs(&config, &mut out);
     programs(&config, &mut out);
     out.push_str("/** Every command: what it takes and what it gives. */\nexport type Commands = {\n");
     for command in COMMANDS {

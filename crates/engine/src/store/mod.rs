@@ -4,6 +4,7 @@
 mod listing;
 mod schema;
 mod snapshots;
+mod syncs;
 mod usage;
 
 use rusqlite::{Connection, OptionalExtension, params};
@@ -83,6 +84,7 @@ impl Store {
         connection.execute("DELETE FROM pool WHERE claimed_by IS NOT NULL", [])?;
         connection.execute_batch(usage::SCHEMA)?;
         connection.execute_batch(snapshots::SCHEMA)?;
+        connection.execute_batch(syncs::SCHEMA)?;
         Ok(Self { connection: Mutex::new(connection) })
     }
 

@@ -68,6 +68,11 @@ impl Handle {
         self.view.clone()
     }
 
+    /// The agent's connection whenever it changes.
+    pub(crate) fn watch_link(&self) -> watch::Receiver<Option<AgentLink>> {
+        self.link.clone()
+    }
+
     pub(crate) fn paused(&self) -> bool {
         self.view.borrow().state == WorkspaceState::Paused
     }

@@ -14,7 +14,7 @@ use crate::refusal::Refusal;
 const PATTERNS: usize = 1000;
 
 /// The patterns in order, the last match deciding.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct DockerIgnore {
     rules: Vec<(Gitignore, bool)>,
     has_exceptions: bool,

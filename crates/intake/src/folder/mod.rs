@@ -3,7 +3,10 @@
 //! of the folder are refused by name. Nothing in the folder is changed or followed.
 
 mod dockerignore;
+mod rules;
 mod walk;
+
+pub use rules::{DOCKERIGNORE, GITIGNORE, IgnoreRules, Verdict, is_installed};
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};

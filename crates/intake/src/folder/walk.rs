@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ignore::WalkBuilder;
 
-use super::dockerignore::DockerIgnore;
+use super::rules::{DOCKERIGNORE, GITIGNORE, IgnoreRules, Verdict, is_installed};
 use crate::limits::Limits;
 use crate::listing::{Entry, EntryKind, Listing, SkipReason};
 use crate::paths::{self, Backslash};
@@ -29,14 +29,17 @@ pub(super) fn list(dir: &Path, limits: &Limits) -> Result<Listing, Refusal> {
         return Err(Refusal::Folder(Reason::NotAFolder { path: shown }));
     }
     let skipped = Skipped::default();
-    let docker = Arc::new(read_dockerignore(dir, limits)?);
+    let rules = Arc::new(Mutex::new(Learning::begin(dir, limits)?));
     let mut entries = Vec::new();
     let mut bytes: u64 = 0;
-    for found in walker(dir, &docker, &skipped) {
+    for found in walker(dir, &rules, &skipped) {
         let found = found.map_err(|error| walk_error(&error))?;
         let Some(kind) = found.file_type().filter(|_| found.depth() > 0) else { continue };
         let path = relative(dir, found.path(), limits)?;
-        if kind.is_dir() && docker.leaves_out(Path::new(&path), true) {
+        if kind.is_dir()
+            && lock(&rules).rules.judge(found.path().strip_prefix(dir).unwrap_or(found.path()), true)
+                == Verdict::Enter
+        {
             continue;
         }
         let Some(kind) = entry_kind(&found, kind, &path)? else {
@@ -57,31 +60,79 @@ pub(super) fn list(dir: &Path, limits: &Limits) -> Result<Listing, Refusal> {
         return Err(Refusal::Folder(Reason::NoEntries));
     }
     tree::check(&entries).map_err(Refusal::Folder)?;
-    count_ignored(dir, &entries, &skipped);
-    let skipped = skipped.lock().unwrap_or_else(PoisonError::into_inner);
+    let skipped = lock(&skipped);
     Ok(Listing::new(entries, None, &skipped))
 }
 
-fn walker(dir: &Path, docker: &Arc<DockerIgnore>, skipped: &Skipped) -> ignore::Walk {
-    let (root, docker, skipped) = (dir.to_owned(), Arc::clone(docker), Arc::clone(skipped));
+fn lock<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The rules of a folder as far as it has been walked.
+struct Learning {
+    dir: PathBuf,
+    most: u64,
+    rules: IgnoreRules,
+    learned: HashSet<PathBuf>,
+}
+
+impl Learning {
+    fn begin(dir: &Path, limits: &Limits) -> Result<Self, Refusal> {
+        let mut rules = IgnoreRules::default();
+        let most = limits.manifest_bytes;
+        if let Some(text) =
+            read_rules(&dir.join(DOCKERIGNORE), most).map_err(Refusal::io("read “.dockerignore”"))?
+        {
+            rules.learn_docker(&text)?;
+        }
+        Ok(Self { dir: dir.to_owned(), most, rules, learned: HashSet::new() })
+    }
+
+    /// Why a path is left out. Its folder's own rules are learned first; one that cannot be read says nothing, as for git.
+    fn reason(&mut self, path: &Path, is_folder: bool) -> Option<SkipReason> {
+        let parent = path.parent().unwrap_or(Path::new(""));
+        if self.learned.insert(parent.to_owned())
+            && let Ok(Some(text)) = read_rules(&self.dir.join(parent).join(GITIGNORE), self.most)
+        {
+            self.rules.learn_git(parent, &text);
+        }
+        match self.rules.judge(path, is_folder) {
+            Verdict::Out(reason) => Some(reason),
+            _ if is_folder && is_installed(path, |path| self.dir.join(path).is_file()) => {
+                Some(SkipReason::InstalledDependencies)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The text of an ignore file; none where there is no regular file.
+fn read_rules(path: &Path, most: u64) -> io::Result<Option<String>> {
+    use io::Read;
+    if !path.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
+        return Ok(None);
+    }
+    let mut text = Vec::new();
+    super::open_unfollowed(path)?.take(most).read_to_end(&mut text)?;
+    Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+}
+
+fn walker(dir: &Path, rules: &Arc<Mutex<Learning>>, skipped: &Skipped) -> ignore::Walk {
+    let (root, rules, skipped) = (dir.to_owned(), Arc::clone(rules), Arc::clone(skipped));
     WalkBuilder::new(dir)
         .hidden(false)
         .parents(false)
         .ignore(false)
-        .git_ignore(true)
+        .git_ignore(false)
         .git_global(false)
         .git_exclude(false)
         .require_git(false)
         .follow_links(false)
         .sort_by_file_name(Ord::cmp)
         .filter_entry(move |entry| {
-            let reason =
-                entry.path().strip_prefix(&root).ok().filter(|path| *path != Path::new("")).and_then(
-                    |path| {
-                        let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
-                        reason(entry.path(), path, is_folder, &docker)
-                    },
-                );
+            let path = entry.path().strip_prefix(&root).ok().filter(|path| *path != Path::new(""));
+            let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
+            let reason = path.and_then(|path| lock(&rules).reason(path, is_folder));
             if let Some(reason) = reason {
                 count(&skipped, reason);
             }
@@ -91,62 +142,7 @@ fn walker(dir: &Path, docker: &Arc<DockerIgnore>, skipped: &Skipped) -> ignore::
 }
 
 fn count(skipped: &Skipped, reason: SkipReason) {
-    *skipped.lock().unwrap_or_else(PoisonError::into_inner).entry(reason).or_default() += 1;
-}
-
-/// Why a path is left out, beyond `.gitignore`, which the walk itself applies before asking.
-fn reason(full: &Path, path: &Path, is_folder: bool, docker: &DockerIgnore) -> Option<SkipReason> {
-    let name = path.file_name().unwrap_or_default();
-    if name == ".git" {
-        Some(SkipReason::GitMetadata)
-    } else if name.to_str().is_some_and(paths::is_litter) {
-        Some(SkipReason::Litter)
-    } else if is_folder && is_installed(full) {
-        Some(SkipReason::InstalledDependencies)
-    } else if is_folder && docker.leaves_out_below(path) || !is_folder && docker.leaves_out(path, false) {
-        Some(SkipReason::Ignored)
-    } else {
-        None
-    }
-}
-
-/// `node_modules` beside a `package.json`, or a Python virtual environment: both are rebuilt inside.
-fn is_installed(folder: &Path) -> bool {
-    let beside = |name| folder.parent().is_some_and(|parent| parent.join(name).is_file());
-    folder.file_name().is_some_and(|name| name == "node_modules") && beside("package.json")
-        || folder.join("pyvenv.cfg").is_file()
-}
-
-/// `.gitignore` hides a path before anything here sees it, so that a left-out `.env` would go unnoticed. The top level
-/// is compared with what is there; one line in a message is worth that.
-fn count_ignored(dir: &Path, entries: &[Entry], skipped: &Skipped) {
-    let Ok(top) = std::fs::read_dir(dir) else { return };
-    let kept: HashSet<&str> = entries.iter().filter_map(|entry| entry.path.split('/').next()).collect();
-    let known = |name: &str, path: PathBuf| name == ".git" || paths::is_litter(name) || is_installed(&path);
-    let hidden = top.flatten().filter(|entry| {
-        let name = entry.file_name();
-        let regular = entry.file_type().is_ok_and(|kind| kind.is_file() || kind.is_dir());
-        name.to_str().is_some_and(|name| regular && !kept.contains(name) && !known(name, entry.path()))
-    });
-    let hidden = hidden.count() as u64;
-    let mut skipped = skipped.lock().unwrap_or_else(PoisonError::into_inner);
-    let counted = skipped.get(&SkipReason::Ignored).copied().unwrap_or_default();
-    if hidden > counted {
-        skipped.insert(SkipReason::Ignored, hidden);
-    }
-}
-
-fn read_dockerignore(dir: &Path, limits: &Limits) -> Result<DockerIgnore, Refusal> {
-    use io::Read;
-    let path = dir.join(".dockerignore");
-    if !path.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
-        return Ok(DockerIgnore::default());
-    }
-    let mut text = Vec::new();
-    super::open_unfollowed(&path)
-        .and_then(|file| file.take(limits.manifest_bytes).read_to_end(&mut text))
-        .map_err(Refusal::io("read “.dockerignore”"))?;
-    DockerIgnore::parse(&String::from_utf8_lossy(&text))
+    *lock(skipped).entry(reason).or_default() += 1;
 }
 
 fn relative(dir: &Path, path: &Path, limits: &Limits) -> Result<String, Refusal> {

@@ -347,7 +347,7 @@ body: EventBody, };
 /**
  * What changed.
  */
-export type EventBody = { "kind": "gap" } | { "kind": "engine", "value": EngineStatus } | { "kind": "workspace", "value": Workspace } | { "kind": "removed" } | { "kind": "message", "value": Message } | { "kind": "egress", "value": EgressEntry } | { "kind": "process", "value": Process } | { "kind": "settings", "value": Settings } | { "kind": "snapshot", "value": Snapshot } | { "kind": "snapshot-removed", "value": SnapshotId };
+export type EventBody = { "kind": "gap" } | { "kind": "engine", "value": EngineStatus } | { "kind": "workspace", "value": Workspace } | { "kind": "removed" } | { "kind": "message", "value": Message } | { "kind": "egress", "value": EgressEntry } | { "kind": "process", "value": Process } | { "kind": "settings", "value": Settings } | { "kind": "snapshot", "value": Snapshot } | { "kind": "snapshot-removed", "value": SnapshotId } | { "kind": "sync", "value": LiveSync };
 
 /**
  * How much a message matters.
@@ -1667,6 +1667,158 @@ name?: string,
 force?: boolean, };
 
 /**
+ * A sync: the same alphabet as a workspace's.
+ */
+export type SyncId = string;
+
+/**
+ * Where a sync stands.
+ */
+export type SyncState = "scanning" | "syncing" | "watching" | "waiting" | "halted" | "stopped";
+
+/**
+ * What happened to a path.
+ */
+export type SyncAct = "written" | "removed" | "conflict" | "left-out";
+
+/**
+ * One change.
+ */
+export type SyncChange = { 
+/**
+ * Counts up by one within the life of an owner.
+ */
+seq: number, 
+/**
+ * Unix time in milliseconds.
+ */
+at_ms: number, 
+/**
+ * The path below the folder, as people see it.
+ */
+path: string, 
+/**
+ * It went into the workspace; else out of it.
+ */
+inward: boolean, 
+/**
+ * What happened.
+ */
+act: SyncAct, 
+/**
+ * The other name of a conflict, or why it was left out.
+ */
+detail: string | null, };
+
+/**
+ * A sync.
+ */
+export type LiveSync = { 
+/**
+ * Its id: the same for the same folder, workspace and place in it.
+ */
+id: SyncId, 
+/**
+ * The workspace.
+ */
+workspace: WorkspaceId, 
+/**
+ * The folder of this machine, absolute.
+ */
+dir: string, 
+/**
+ * The folder in the workspace, absolute.
+ */
+root: string, 
+/**
+ * Changes in the workspace come here too.
+ */
+both: boolean, 
+/**
+ * Where it stands.
+ */
+state: SyncState, 
+/**
+ * Files, folders and links that are the same on both sides.
+ */
+entries: number, 
+/**
+ * Changes that went into the workspace since the owner began with it.
+ */
+sent: number, 
+/**
+ * Changes that came out of it.
+ */
+received: number, 
+/**
+ * Versions kept beside the others.
+ */
+conflicts: number, 
+/**
+ * Changes that have not arrived yet.
+ */
+waiting: number, 
+/**
+ * Paths that cannot be synced now, at most 100, with the reason.
+ */
+left_out: Array<SyncChange>, 
+/**
+ * The latest changes, oldest first, at most 200.
+ */
+recent: Array<SyncChange>, 
+/**
+ * Why it waits or is halted.
+ */
+problem: Problem | null, };
+
+/**
+ * Which folders to keep alike.
+ */
+export type SyncStart = { 
+/**
+ * The workspace.
+ */
+workspace: WorkspaceId, 
+/**
+ * The folder of this machine, absolute.
+ */
+dir: string, 
+/**
+ * The folder in the workspace, absolute; absent: the project's.
+ */
+root: string | null, 
+/**
+ * Changes in the workspace come here too.
+ */
+both: boolean, 
+/**
+ * Stop when both are alike for the first time.
+ */
+once: boolean, };
+
+/**
+ * A sync by id.
+ */
+export type SyncRef = { 
+/**
+ * The sync.
+ */
+id: SyncId, };
+
+/**
+ * What a sync would do first.
+ */
+export type SyncPreview = { 
+/**
+ * At most 1,000 changes, in the order in which they would be made.
+ */
+changes: Array<SyncChange>, 
+/**
+ * Changes in all.
+ */
+total: number, };
+
+/**
  * Ask for a container's processes.
  */
 export type TreeRequest = { 
@@ -2123,6 +2275,16 @@ export type Commands = {
   "snapshot.cancel": [SnapshotRef, Nothing];
   /** Deletes a snapshot that no workspace uses. */
   "snapshot.remove": [SnapshotRef, Nothing];
+  /** Keeps a folder of this machine and one of a workspace alike, from now on and after restarts, until it is stopped. */
+  "sync.start": [SyncStart, LiveSync];
+  /** Every sync that is under way. */
+  "sync.list": [Nothing, Array<LiveSync>];
+  /** One sync that is under way, or was in this owner's life. */
+  "sync.status": [SyncRef, LiveSync];
+  /** Ends a sync. Both folders stay as they are. */
+  "sync.stop": [SyncRef, LiveSync];
+  /** Says what a sync would do first, changing nothing. */
+  "sync.preview": [SyncStart, SyncPreview];
   /** Every outgoing connection the workspace tried lately, newest last. */
   "network.list": [WorkspaceRef, Array<EgressEntry>];
   /** Allows or blocks a host for a workspace. */
