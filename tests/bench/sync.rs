@@ -127,10 +127,9 @@ impl Told {
 
     async fn line(&mut self, wanted: &str) -> Result<()> {
         loop {
-            while let Some((line, rest)) = self.text.split_once('\n') {
-                let found = line == wanted;
-                self.text = rest.to_owned();
-                if found {
+            while let Some(end) = self.text.find('\n') {
+                let line: String = self.text.drain(..=end).collect();
+                if line.trim_end() == wanted {
                     return Ok(());
                 }
             }
