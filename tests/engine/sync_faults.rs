@@ -45,6 +45,10 @@ async fn inside(container: &str, script: &str) -> Result<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_owner_killed_at_any_moment_loses_no_edit_of_either_side() -> Result<()> {
     let mut pair = Pair::of(&[("kept.txt", "kept")]).await?;
+    for n in 0..4 {
+        put(&pair.dir(), &format!("here{n}.txt"), "removed here")?;
+        put(&pair.dir(), &format!("there{n}.txt"), "removed there")?;
+    }
     pair.sync(true).await?;
     let container = pair.house.containers().await?.pop().context("a container")?;
     let dir = pair.dir();
@@ -88,8 +92,8 @@ async fn an_owner_killed_at_any_moment_loses_no_edit_of_either_side() -> Result<
         owner.kill().await?;
         // And while nobody looks.
         put(&dir, "kept.txt", &format!("kept {round}"))?;
-        fs::remove_file(dir.join(format!("r{round}/h7.txt")))?;
-        inside(&container, &format!("echo alone > alone{round}.txt; rm t{round}/f7.txt")).await?;
+        fs::remove_file(dir.join(format!("here{round}.txt")))?;
+        inside(&container, &format!("echo alone > alone{round}.txt; rm there{round}.txt")).await?;
         pair.house = House::reopen(data).await?;
         let sync = wait_until("the sync to go on by itself", LONG, || async {
             Ok(pair.house.engine.sync_list(Nothing {}).await?.pop())
@@ -98,8 +102,13 @@ async fn an_owner_killed_at_any_moment_loses_no_edit_of_either_side() -> Result<
         pair.at_rest(&sync).await?;
         let now = pair.alike().await?;
         let count = |begin: &str| now.keys().filter(|path| path.starts_with(begin)).count();
-        assert_eq!(count(&format!("/r{round}/")), 399, "round {round}");
-        assert_eq!(count(&format!("/t{round}/f")), 199, "round {round}");
+        assert_eq!(count(&format!("/r{round}/")), 400, "round {round}");
+        assert_eq!(count(&format!("/t{round}/f")), 200, "round {round}");
+        assert_eq!(
+            (count("/here"), count("/there")),
+            (3 - round as usize, 3 - round as usize),
+            "round {round}"
+        );
         assert_eq!(now["/kept.txt"], format!("kept {round}"));
         assert_eq!(now[&format!("/alone{round}.txt")], "alone\n");
         let odd: Vec<&String> =
