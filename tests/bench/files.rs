@@ -133,7 +133,10 @@ async fn many(both: &Both<'_>) -> Result<()> {
         let listed =
             docker(&["exec", &both.container, "sh", "-c", "find /workspace/ours -type f | wc -l"]).await?;
         ensure!(listed.trim() == FILES.to_string(), "{listed} files arrived");
-        docker(&["exec", &both.container, "rm", "-r", "/workspace/ours", "/workspace/theirs"]).await?;
+        // What docker cp put there is root's.
+        let theirs = ["exec", "--user", "0", &both.container, "sh", "-c", "rm -rf /workspace/theirs/*"];
+        docker(&theirs).await?;
+        docker(&["exec", &both.container, "rm", "-rf", "/workspace/ours", "/workspace/theirs"]).await?;
     }
     up.print("slipway cp of the folder, up");
     docker_up.print("docker cp of the folder, up");
