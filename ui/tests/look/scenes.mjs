@@ -222,6 +222,14 @@ export const scenes = {
       await page.until("document.querySelector('[data-testid=processes]')");
     },
   },
+  split: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')?.textContent.includes('hmr update')",
+    async act(page) {
+      await page.click('[data-testid=split]');
+      await page.until("document.querySelectorAll('[data-testid=terminal] .xterm-rows').length === 2");
+    },
+  },
   exited: {
     state: 'ready',
     wait: "document.querySelector('.xterm-rows')",

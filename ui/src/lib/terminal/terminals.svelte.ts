@@ -129,7 +129,8 @@ export class Terminals {
 
   /** Moves the focus into a process's terminal, now or when it is there. */
   focusOn(process: Process): void {
-    if (this.active?.key === this.key(process)) this.active.focus();
+    const session = this.#sessions.get(this.key(process));
+    if (session?.element.isConnected) session.focus();
     else this.awaited = this.key(process);
   }
 
