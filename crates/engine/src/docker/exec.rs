@@ -21,7 +21,7 @@ use std::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use super::{Docker, problem};
@@ -30,6 +30,9 @@ use super::{Docker, problem};
 const CAPACITY: usize = 256 * 1024;
 /// What a short program of ours ends in, with room for a machine under load.
 const SHORT: Duration = Duration::from_secs(15);
+/// Between looks whether it has ended.
+const FIRST_LOOK: Duration = Duration::from_millis(2);
+const LAST_LOOK: Duration = Duration::from_millis(50);
 
 type Output = Pin<Box<dyn Stream<Item = Result<LogOutput, bollard::errors::Error>> + Send>>;
 
@@ -72,56 +75,62 @@ impl Docker {
 
     /// Runs `argv` in a container and gives its standard input and output.
     pub(crate) async fn exec(&self, container: &str, argv: &[&str]) -> Result<Duplex, Problem> {
-        let config = ExecConfig { attach_stdin: Some(true), ..config(argv) };
-        Ok(self.launch(container, config).await?.1)
+        let config = ExecConfig {
+            attach_stdin: Some(true),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            tty: Some(false),
+            cmd: Some(argv.iter().map(|&a| a.to_owned()).collect()),
+            ..Default::default()
+        };
+        let doing = "connecting to the container";
+        let made = self.api.create_exec(container, config).await.map_err(|e| problem(doing, &e))?;
+        let options = StartExecOptions { detach: false, tty: false, output_capacity: Some(CAPACITY) };
+        match self.api.start_exec(&made.id, Some(options)).await.map_err(|e| problem(doing, &e))? {
+            StartExecResults::Attached { output, input } => Ok(Duplex::new(output, input)),
+            StartExecResults::Detached => {
+                Err(Problem::new(Code::Internal, "Docker detached from a program it was asked to attach to."))
+            }
+        }
     }
 
     /// Runs a short program of ours in a container as its root, to its end. It has the container's capabilities.
     ///
     /// # Errors
     ///
-    /// When it fails, with the first it said.
+    /// When it fails.
     pub(crate) async fn run_as_root(&self, container: &str, argv: &[&str]) -> Result<(), Problem> {
-        let config = ExecConfig { user: Some("0:0".to_owned()), ..config(argv) };
-        let (exec, mut duplex) = self.launch(container, config).await?;
-        let failed = |detail: String| {
-            Problem::new(Code::Internal, format!("`{}` failed in the container.", argv.join(" ")))
-                .hint("Deploy the project again.")
-                .detail(detail)
-        };
-        let said = duplex.errors();
-        timeout(SHORT, tokio::io::copy(&mut duplex, &mut tokio::io::sink()))
-            .await
-            .map_err(|_| failed(format!("it did not end in {} s", SHORT.as_secs())))?
-            .map_err(|e| failed(e.to_string()))?;
         let doing = "preparing the container";
-        let ended = self.api.inspect_exec(&exec).await.map_err(|e| problem(doing, &e))?;
-        match ended.exit_code {
-            Some(0) => Ok(()),
-            _ => Err(failed(said.lock().map(|said| said.trim().to_owned()).unwrap_or_default())),
-        }
-    }
-
-    async fn launch(&self, container: &str, config: ExecConfig) -> Result<(String, Duplex), Problem> {
-        let doing = "connecting to the container";
+        let failed = |how: String| {
+            Problem::new(Code::Internal, format!("`{}` failed in the container: {how}.", argv.join(" ")))
+                .hint("Deploy the project again.")
+        };
+        let config = ExecConfig {
+            user: Some("0:0".to_owned()),
+            cmd: Some(argv.iter().map(|&a| a.to_owned()).collect()),
+            ..Default::default()
+        };
         let made = self.api.create_exec(container, config).await.map_err(|e| problem(doing, &e))?;
-        let options = StartExecOptions { detach: false, tty: false, output_capacity: Some(CAPACITY) };
-        match self.api.start_exec(&made.id, Some(options)).await.map_err(|e| problem(doing, &e))? {
-            StartExecResults::Attached { output, input } => Ok((made.id, Duplex::new(output, input))),
-            StartExecResults::Detached => {
-                Err(Problem::new(Code::Internal, "Docker detached from a program it was asked to attach to."))
+        let options = StartExecOptions { detach: true, ..Default::default() };
+        self.api.start_exec(&made.id, Some(options)).await.map_err(|e| problem(doing, &e))?;
+        // Its streams would tell the end too, but not through everything that lies between us and a daemon.
+        let ended = async {
+            let mut pause = FIRST_LOOK;
+            loop {
+                let seen = self.api.inspect_exec(&made.id).await.map_err(|e| problem(doing, &e))?;
+                if let Some(code) = seen.exit_code.filter(|_| seen.running != Some(true)) {
+                    return Ok(code);
+                }
+                sleep(pause).await;
+                pause = (pause * 2).min(LAST_LOOK);
             }
+        };
+        match timeout(SHORT, ended).await {
+            Ok(Ok(0)) => Ok(()),
+            Ok(Ok(code)) => Err(failed(format!("it ended with code {code}"))),
+            Ok(Err(problem)) => Err(problem),
+            Err(_) => Err(failed(format!("it did not end in {} s", SHORT.as_secs()))),
         }
-    }
-}
-
-fn config(argv: &[&str]) -> ExecConfig {
-    ExecConfig {
-        attach_stdout: Some(true),
-        attach_stderr: Some(true),
-        tty: Some(false),
-        cmd: Some(argv.iter().map(|&a| a.to_owned()).collect()),
-        ..Default::default()
     }
 }
 
