@@ -12,3 +12,4 @@ mod kinds;
 mod measures;
 mod place;
 mod second;
+mod tabs;

@@ -48,6 +48,8 @@ pub fn environment(command: &mut Command, scratch: &Path) -> Result<()> {
         .env("SLIPWAY_DATA_DIR", scratch.join("data"))
         .env("XDG_RUNTIME_DIR", runtime)
         .env("SLIPWAY_TEST", "1")
+        // What a machine without a language says, where the most goes wrong.
+        .env("LC_ALL", "C")
         .env("SLIPWAY_LOG", std::env::var("SLIPWAY_LOG").unwrap_or_else(|_| "info".into()));
     Ok(())
 }

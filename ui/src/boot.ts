@@ -5,6 +5,7 @@ import './tokens.css';
 import './base.css';
 import { mount, unmount } from 'svelte';
 import type { Backend } from './lib/backend';
+import { ensureLanguage } from './lib/language';
 import { App } from './lib/state/app.svelte';
 import Root from './Root.svelte';
 
@@ -45,6 +46,7 @@ function reportInteractive(backend: Backend): void {
 }
 
 export async function boot(backend: Backend): Promise<() => void> {
+  ensureLanguage(navigator);
   const target = document.getElementById('app');
   if (target === null) throw new Error('the page has no #app');
   const only = new URLSearchParams(location.search).get('workspace');

@@ -7,6 +7,7 @@ export const panel = {
   network: 'Network',
   logs: 'Logs',
   asked: (n: number) => `${plural(n, 'host', 'hosts')} waiting for an answer`,
+  broken: (why: string) => `This could not be shown. Open the window again; if it stays so, tell us: ${why}`,
 };
 
 export const log = {
