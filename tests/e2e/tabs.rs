@@ -15,8 +15,8 @@ async fn every_tab_shows_what_it_is_for() -> Result<()> {
         for (tab, inside) in [
             ("logs", "[data-testid=log-lines]"),
             ("metrics", "[data-testid=chart-memory] canvas"),
-            ("processes", "[data-testid=processes] [role=row]"),
-            ("messages", "[role=log]"),
+            ("processes", "[id^=process-]"),
+            ("messages", "[data-testid=messages] li"),
         ] {
             app.wait_for(&format!("[data-testid=tab-{tab}]")).await?.click().await?;
             app.wait_for(inside).await.with_context(|| format!("the tab {tab} stays empty"))?;
