@@ -82,8 +82,8 @@ fn reached(lock: &Lock, from: &str) -> BTreeMap<String, String> {
 const BELOW: &[(&str, &[&str])] = &[
     ("slipway-wire", &[]),
     ("slipway-intake", &[]),
-    ("slipway-mirror", &["slipway-intake"]),
     ("slipway-agent-api", &[]),
+    ("slipway-mirror", &["slipway-agent-api", "slipway-intake"]),
     ("slipway-agent", &["slipway-agent-api", "slipway-intake", "slipway-mirror"]),
     ("slipway-engine", &["slipway-agent-api", "slipway-intake", "slipway-mirror", "slipway-wire"]),
     ("slipway-http", &["slipway-engine", "slipway-wire"]),

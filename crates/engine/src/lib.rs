@@ -44,3 +44,4 @@ pub use files::{ByteStream, Upload};
 pub use host::{Host, HostMemory, SystemHost};
 pub use metrics::METRICS_TYPE;
 pub use slipway_agent_api::tree;
+pub use slipway_mirror::safe_target;

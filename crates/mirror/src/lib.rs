@@ -2,6 +2,7 @@
 //! engine uses it on the person's folder, the agent on the container's, so both ends mean the same by every word.
 //! Synchronous; no Docker, no network, no clock but what the file system says. It decides nothing: plans are the engine's.
 
+mod contract;
 mod node;
 mod path;
 

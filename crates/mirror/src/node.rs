@@ -92,6 +92,10 @@ pub fn safe_target(target: &[u8], depth: usize) -> bool {
     if target.is_empty() || target.len() > 4095 || target[0] == b'/' || target.contains(&0) {
         return false;
     }
+    // There a backslash parts folders, and a colon names a drive or a stream.
+    if cfg!(windows) && target.iter().any(|byte| matches!(byte, b'\\' | b':')) {
+        return false;
+    }
     let mut ups = 0;
     let mut went_down = false;
     for part in target.split(|&b| b == b'/') {
@@ -114,11 +118,14 @@ mod tests {
         for (target, depth, safe) in [
             ("a", 0, true),
             ("./a/b", 0, true),
+            ("../a", 1, true),
             ("../../a/b", 2, true),
             ("..", 1, true),
             ("", 0, false),
             ("/etc/passwd", 3, false),
             ("../a", 0, false),
+            ("../../a", 1, false),
+            // Down through another link and up again: who knows from where.
             ("a/../..", 5, false),
             ("../a/../b", 5, false),
         ] {

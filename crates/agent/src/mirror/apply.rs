@@ -97,7 +97,7 @@ impl Applier {
             return Err(Status::invalid_argument("a change came before the last file was whole"));
         }
         let path = words::path(&change.path)?;
-        let expected = change.expected.map(words::found).transpose()?;
+        let expected = change.expected.map(words::expected).transpose()?;
         let aside = (!change.aside.is_empty()).then(|| change.aside.to_vec());
         if aside.as_ref().is_some_and(|name| RelPath::root().join(name).is_err()) || path.is_root() {
             return Err(Status::invalid_argument("a change needs plain names"));
@@ -192,7 +192,7 @@ impl Applier {
         let reply = SyncApplyReply {
             index: self.index,
             outcome: outcome.into(),
-            now: now.as_ref().map(words::message),
+            now: now.as_ref().map(Into::into),
             why,
         };
         self.index += 1;

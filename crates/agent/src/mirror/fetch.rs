@@ -21,7 +21,7 @@ pub(crate) fn fetch(
     let folder = folder(&request.root, "fetch")?;
     let mut files = Vec::with_capacity(request.files.len().min(1000));
     for file in request.files {
-        let expected = file.expected.map(words::found).transpose()?;
+        let expected = file.expected.map(words::expected).transpose()?;
         files.push((words::path(&file.path)?, expected));
     }
     let (replies, stream) = mpsc::channel(8);

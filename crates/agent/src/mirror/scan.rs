@@ -92,7 +92,7 @@ impl Batch {
         let link = if let Node::Link { target } = node { target.len() } else { 0 };
         let path = Bytes::copy_from_slice(path.as_bytes());
         self.bytes += path.len() + link + 80;
-        self.reply.entries.push(SyncEntry { path, found: Some(words::message(found)), digest });
+        self.reply.entries.push(SyncEntry { path, found: Some(found.into()), digest });
         self.flush_when_full();
     }
 

@@ -8,7 +8,7 @@ use super::{
     sink::{Notes, Sink},
 };
 use crate::exit::Failure;
-use slipway_http::tree::Kind;
+use slipway_http::{safe_target, tree::Kind};
 use slipway_wire::shown_name;
 use std::{
     collections::HashMap,
@@ -104,7 +104,7 @@ impl Sink for Folder {
                 let handle = file.handle().map_err(failed)?;
                 self.file = Some((file, handle, mode));
             }
-            Kind::Symlink(target) if place::safe_target(&target, depth) => {
+            Kind::Symlink(target) if safe_target(&target, depth) => {
                 self.enter(parent).and_then(|place| place.link(name, &target)).map_err(failed)?;
             }
             Kind::Symlink(_) => self.notes.left_out(path, "a link out of the folder"),

@@ -3,13 +3,15 @@
 
 use super::{
     pipe::{Bar, Broke, produce},
-    place,
     upload::{mode, unreadable},
 };
 use crate::{exit::Failure, text};
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
-use slipway_http::tree::{self, Kind, MAX_BYTES, MAX_DEPTH, MAX_ENTRIES};
+use slipway_http::{
+    safe_target,
+    tree::{self, Kind, MAX_BYTES, MAX_DEPTH, MAX_ENTRIES},
+};
 use slipway_wire::{Code as Why, Problem, shown_name};
 use std::{
     fs::{self, File},
@@ -91,7 +93,7 @@ impl Packer<'_> {
         } else if found.is_symlink() {
             let target = fs::read_link(path).map_err(|e| unreadable(path, &e))?;
             let target = bytes_of(target.as_os_str());
-            if !place::safe_target(target, depth) {
+            if !safe_target(target, depth) {
                 self.left_out("a link out of the folder");
                 return Ok(());
             }

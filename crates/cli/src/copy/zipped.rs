@@ -4,11 +4,11 @@
 use super::{
     download::unwritable,
     pipe::Bar,
-    place::{self, NewFile, Place},
+    place::{NewFile, Place},
     sink::{Notes, Sink},
 };
 use crate::exit::Failure;
-use slipway_http::tree::Kind;
+use slipway_http::{safe_target, tree::Kind};
 use slipway_wire::{Code as Why, Problem, shown_name};
 use std::{
     ffi::OsStr,
@@ -80,7 +80,7 @@ impl Sink for Zipped {
                 self.in_file = true;
                 self.zip.start_file(name, options.large_file(size >= LARGE)).map_err(failed)
             }
-            Kind::Symlink(target) if place::safe_target(&target, depth) => {
+            Kind::Symlink(target) if safe_target(&target, depth) => {
                 let Ok(target) = std::str::from_utf8(&target) else {
                     self.notes.left_out(path, "a link to a name that is no text");
                     return Ok(());

@@ -19,7 +19,6 @@ use super::{
     books::Step,
     there::There,
     tune::{AHEAD, FETCH},
-    words,
 };
 
 /// What came of a step.
@@ -84,7 +83,7 @@ pub(super) async fn send(there: &There, folder: Folder, steps: Vec<Step>) -> Res
 fn outcome(reply: SyncApplyReply) -> Outcome {
     use sync_apply_reply::Outcome as Told;
     match reply.outcome() {
-        Told::Done => Outcome::Done(reply.now.and_then(words::found)),
+        Told::Done => Outcome::Done(reply.now.and_then(Found::told)),
         Told::Changed | Told::Withdrawn => Outcome::Changed,
         Told::NotEmpty => Outcome::NotEmpty,
         Told::Failed => Outcome::Failed(reply.why),
@@ -130,7 +129,7 @@ fn read(
 fn change(step: &Step, to: sync_change::To) -> SyncChange {
     SyncChange {
         path: Bytes::copy_from_slice(step.path.as_bytes()),
-        expected: step.expected.as_ref().map(words::message),
+        expected: step.expected.as_ref().map(Into::into),
         to: Some(to),
         aside: step.aside.clone().unwrap_or_default().into(),
     }
@@ -233,7 +232,7 @@ struct Piece {
 
 async fn contents(there: &There, folder: Folder, steps: Vec<Step>) -> Result<Vec<Outcome>, Problem> {
     let files = steps.iter().filter_map(|step| {
-        let expected = step.to.as_ref().map(|seen| words::message(&seen.found));
+        let expected = step.to.as_ref().map(|seen| (&seen.found).into());
         Some(sync_fetch_request::File {
             path: Bytes::copy_from_slice(step.path.as_bytes()),
             expected: Some(expected?),
