@@ -113,14 +113,8 @@ impl Drop for House {
 
 impl House {
     fn remove_containers(&self) -> Result<()> {
-        let Ok(instance) = slipway_tests::containers::instance(&self.data()) else { return Ok(()) };
-        let filter = format!("label=slipway.instance={instance}");
-        let listed = Command::new("docker").args(["ps", "--all", "--quiet", "--filter", &filter]).output()?;
-        for container in String::from_utf8(listed.stdout)?.lines() {
-            let removed = Command::new("docker").args(["rm", "--force", "--volumes", container]).output()?;
-            ensure!(removed.status.success(), "{}", String::from_utf8_lossy(&removed.stderr));
-        }
-        Ok(())
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(slipway_tests::containers::remove_all(&self.data()))
     }
 }
 
