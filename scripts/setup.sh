@@ -145,6 +145,26 @@ setup_machine() {
   setup_rust
 }
 
+# setup_registry: a container registry for the tests of pulling, in .dev/registry. Out of its Debian package, which is not
+# installed: that would start a service. Exports SLIPWAY_REGISTRY; without apt the tests say that they were left out.
+setup_registry() {
+  local dir=$DEV_STATE/registry
+  if setup_has_apt && [[ ! -x $dir/usr/bin/docker-registry ]]; then
+    step "a registry into .dev/registry" setup_registry_fetch "$dir" ||
+      die "the container registry for the tests could not be fetched" "Check the network and the sources in /etc/apt, then run ./dev again."
+  fi
+  [[ ! -x $dir/usr/bin/docker-registry ]] || export SLIPWAY_REGISTRY=$dir/usr/bin/docker-registry
+}
+
+setup_registry_fetch() {
+  local dir=$1
+  rm -rf "$dir" "$dir.new"
+  mkdir -p "$dir.new"
+  (cd "$dir.new" && { apt-get download docker-registry || { setup_root apt-get update && apt-get download docker-registry; }; }) || return
+  dpkg-deb --extract "$dir.new"/*.deb "$dir.new" || return
+  mv "$dir.new" "$dir"
+}
+
 # setup_doctor: what is here, line by line; status 1 when something is missing. Changes nothing.
 setup_doctor() {
   local lacking=0

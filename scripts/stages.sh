@@ -120,6 +120,7 @@ stages_run() {
   if [[ -z $fast ]]; then
     engine_ensure
     images_ensure test
+    setup_registry
   fi
   if ! cargo nextest --version >/dev/null 2>&1; then
     note "cargo-nextest is not installed, so cargo test runs the tests (cargo install --locked cargo-nextest makes it quicker)"

@@ -2,12 +2,11 @@
 
 use super::{
     harness::{House, LONG, server},
-    storage::SmallDisk,
     victim::{Orders, Victim},
 };
 use anyhow::{Context, Result, ensure};
 use slipway_engine::Engine;
-use slipway_tests::{engine::config, project, wait_until};
+use slipway_tests::{engine::config, project, small_disk::SmallDisk, wait_until};
 use slipway_wire::{
     Api, Code, LogLevel, LogPage, LogQuery, LogRecord, LogStream, WorkspaceId, WorkspaceRef, WorkspaceState,
 };

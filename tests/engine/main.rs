@@ -18,6 +18,7 @@ mod outages;
 mod pauses;
 mod pool;
 mod processes;
+mod pulls;
 mod puppet;
 mod reaping;
 mod resources;

@@ -5,51 +5,9 @@ use super::harness::{House, LONG, config, fetch, request, server, skip};
 use anyhow::{Context, Result};
 use futures_util::StreamExt;
 use slipway_engine::Engine;
-use slipway_tests::{project, wait_until};
+use slipway_tests::{project, small_disk::SmallDisk, wait_until};
 use slipway_wire::{Api, Code, EventBody, Nothing, Settings, WorkspaceRename, WorkspaceState};
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
-
-/// A small file system of a test's own, unmounted when dropped.
-pub(crate) struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    /// Needs the right to mount; `None` without it.
-    pub(crate) fn mount(size: &str) -> Result<Option<Self>> {
-        let folder = tempfile::tempdir()?;
-        let options = format!("size={size},mode=0700");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &options, "slipway-test"])
-            .arg(folder.path())
-            .output()?;
-        Ok(mounted.status.success().then_some(Self(folder)))
-    }
-
-    /// Where it is mounted.
-    pub(crate) fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    /// Fills it to the last byte; gives the file that does.
-    pub(crate) fn fill(&self) -> Result<std::path::PathBuf> {
-        let path = self.0.path().join("ballast");
-        let mut ballast = fs::File::create(&path)?;
-        loop {
-            match std::io::Write::write_all(&mut ballast, &[7; 4096]) {
-                Ok(()) => {}
-                Err(e) if e.kind() == std::io::ErrorKind::StorageFull => return Ok(path),
-                Err(e) => return Err(e.into()),
-            }
-        }
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Lazily: a file may still be open for a moment.
-        let unmounted = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
-        assert!(unmounted.is_ok_and(|status| status.success()), "{} stays mounted", self.0.path().display());
-    }
-}
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 /// What was told since an engine was opened.
 async fn told(engine: &Engine) -> Vec<String> {
@@ -76,7 +34,7 @@ async fn a_full_data_folder_refuses_new_work_and_keeps_what_runs() -> Result<()>
     fs::create_dir(&folder)?;
     fs::write(folder.join("index.html"), "x".repeat(64 * 1024))?;
 
-    let engine = Engine::open(config(disk.0.path())?).await?;
+    let engine = Engine::open(config(disk.path())?).await?;
     let made = engine.workspace_deploy(request(&zip)).await?;
     let running = wait_until("the first deploy", LONG, || async {
         let view = engine.workspace_status(slipway_wire::WorkspaceRef { id: made.id.clone() }).await?;
@@ -108,7 +66,7 @@ async fn a_full_data_folder_refuses_new_work_and_keeps_what_runs() -> Result<()>
     })
     .await?;
     engine.shutdown(LONG, true).await;
-    slipway_tests::containers::remove_all(disk.0.path()).await
+    slipway_tests::containers::remove_all(disk.path()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,8 +8,11 @@ pub mod deadline;
 pub mod display;
 pub mod engine;
 pub mod fixtures;
+pub mod private_engine;
 pub mod process;
 pub mod project;
+pub mod registry;
+pub mod small_disk;
 pub mod socket_proxy;
 
 pub use deadline::wait_until;

@@ -195,7 +195,7 @@ fn pull_failure(name: &str, words: &str) -> Problem {
             format!("The registry has had too many requests and does not give {name} now."),
         )
         .hint("Wait a while, or log in with `docker login` for a higher limit.")
-    } else if has(&["unauthorized", "denied", "authentication required", "forbidden"]) {
+    } else if has(&["unauthorized", "denied", "authentication required", "no basic auth", "forbidden"]) {
         Problem::new(Code::ImageDenied, format!("The registry does not let this user have {name}.")).hint(
             "Log in with `docker login`, or check that the name is right: a registry says the same for both.",
         )
@@ -240,6 +240,7 @@ mod tests {
                 "pull access denied for x, repository does not exist or may require 'docker login'",
                 Code::ImageDenied,
             ),
+            ("Head \"https://r/v2/x/manifests/1\": no basic auth credentials", Code::ImageDenied),
             ("toomanyrequests: You have reached your pull rate limit", Code::ImageDenied),
             (
                 "Get \"https://r/v2/\": dial tcp: lookup r on 10.0.0.2:53: no such host",
