@@ -146,14 +146,19 @@ impl<'a> Ordeal<'a> {
     async fn outside(&mut self) -> Result<&'static str> {
         let all = containers::of(&containers::instance(self.data)?).await?;
         let Some(container) = self.random.choice(all.iter()) else { return Ok("nothing to harm") };
-        let acts: [(&'static str, &[&str]); 5] = [
+        let acts: [(&'static str, &[&str]); 6] = [
             ("killed from outside", &["kill"]),
             ("removed from outside", &["rm", "--force"]),
             ("stopped from outside", &["stop", "--time", "0"]),
             ("paused from outside", &["pause"]),
+            ("let go on from outside", &["unpause"]),
             ("started from outside", &["start"]),
         ];
         let Some((name, act)) = self.random.choice(acts) else { bail!("an act") };
+        if matches!(act[0], "kill" | "rm" | "stop") {
+            // Docker 20.10 may hang for good on a container that is ended while it is frozen: not what is tried here.
+            let _ = docker(&["unpause", container.as_str()]).await;
+        }
         // Refused when it is gone or in another state by now.
         let _ = docker(&[act, &[container.as_str()]].concat()).await;
         Ok(name)
@@ -198,7 +203,8 @@ async fn agree(data: &Path, belief: &Belief) -> Result<()> {
             WorkspaceState::Stopped => {
                 ensure!(state == "exited" || state == "created", "{id} is believed stopped and is {state}");
             }
-            WorkspaceState::Failed => {}
+            // What failed is there for a look.
+            WorkspaceState::Failed => ensure!(state == "running", "{id} failed and is {state}"),
             other => bail!("{id} is {other:?} and has a container that is {state}"),
         }
     }

@@ -14,6 +14,7 @@ mod health;
 mod idle;
 mod leases;
 mod logs;
+mod lost_answers;
 mod outages;
 mod pauses;
 mod pool;

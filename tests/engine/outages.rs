@@ -260,6 +260,27 @@ async fn a_container_stopped_from_outside_is_shown_as_stopped_and_starts_again()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_meant_to_be_stopped_and_is_started_from_outside_is_stopped_again() -> Result<()> {
+    let house = House::open().await?;
+    let view = house.ready(&house.zip("tug", &[("server.js", &server(3000, "tug"))])?).await?;
+    let id = WorkspaceRef { id: view.id.clone() };
+    house.engine.workspace_stop(id.clone()).await?;
+    let container = house.containers().await?.pop().context("a container")?;
+    docker(&["start", &container]).await?;
+    wait_until("it to be stopped again", LONG, || async {
+        let state = docker(&["inspect", "--format", "{{.State.Status}}", &container]).await?;
+        ensure!(state.trim() == "exited", "{state}");
+        Ok(Some(()))
+    })
+    .await?;
+    house.is_told(&view.id, "started by something other than Slipway").await?;
+    assert_eq!(house.status(&view.id).await?.state, WorkspaceState::Stopped);
+    house.engine.workspace_start(id).await?;
+    house.wait_for(&view.id, WorkspaceState::Running).await?;
+    house.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_container_removed_from_outside_is_terminated() -> Result<()> {
     let house = House::open().await?;
     let view = house.ready(&house.zip("wreck", &[("server.js", &server(3000, "wreck"))])?).await?;

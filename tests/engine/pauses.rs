@@ -7,7 +7,9 @@ use super::{
 };
 use anyhow::{Context, Result, ensure};
 use slipway_tests::{clock::TestClock, containers::docker, wait_until};
-use slipway_wire::{Api, Code, LeaseChange, Workspace, WorkspaceId, WorkspaceRef, WorkspaceState};
+use slipway_wire::{
+    Api, Code, LeaseChange, PhaseName, PhaseState, Workspace, WorkspaceId, WorkspaceRef, WorkspaceState,
+};
 use std::{sync::Arc, time::Duration};
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -106,6 +108,94 @@ async fn what_docker_itself_pauses_and_resumes_is_noticed() -> Result<()> {
     house.lease(&id, LeaseChange::Pause).await?;
     docker(&["unpause", &container]).await?;
     wait_until("it to be paused again", LONG, || async { Ok(frozen(&house).await?.then_some(())) }).await?;
+    house.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_something_else_paused_it_may_also_let_go_on() -> Result<()> {
+    let (house, clock, view) = running().await?;
+    let (id, url) = (view.id, view.url.context("a URL")?);
+    let container = house.containers().await?.pop().context("a container")?;
+    docker(&["pause", &container]).await?;
+    is_in(&house, &id, WorkspaceState::Paused).await?;
+    docker(&["unpause", &container]).await?;
+    let on = is_in(&house, &id, WorkspaceState::Running).await?;
+    assert!(on.lease.expires_at_ms.is_some(), "its clock goes on: {:?}", on.lease);
+    house.is_told(&id, "Resumed by something other than Slipway").await?;
+    answers(&url).await?;
+    assert!(!frozen(&house).await?, "it was not paused again");
+
+    // The same while nobody looks.
+    docker(&["pause", &container]).await?;
+    is_in(&house, &id, WorkspaceState::Paused).await?;
+    let data = house.leave().await;
+    docker(&["unpause", &container]).await?;
+    let house = House::reopen_with(data, &clock).await?;
+    is_in(&house, &id, WorkspaceState::Running).await?;
+    answers(&url).await?;
+    assert!(!frozen(&house).await?);
+
+    // A person who pauses what is paused already means it.
+    docker(&["pause", &container]).await?;
+    is_in(&house, &id, WorkspaceState::Paused).await?;
+    house.lease(&id, LeaseChange::Pause).await?;
+    docker(&["unpause", &container]).await?;
+    wait_until("it to be paused again", LONG, || async { Ok(frozen(&house).await?.then_some(())) }).await?;
+    assert_eq!(house.status(&id).await?.state, WorkspaceState::Paused);
+    house.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_waited_for_may_be_paused_from_outside_and_is_waited_for_again() -> Result<()> {
+    let house = House::open().await?;
+    let start = "start = \"while ! test -e go; do sleep 0.1; done; exec node server.js\"\nport = 3000\n";
+    let zip = house.zip("late", &[("slipway.toml", start), ("server.js", &server(3000, "moving"))])?;
+    let id = house.deploy(&zip).await?.id;
+    wait_until("its program to be started", LONG, || async {
+        let view = house.status(&id).await?;
+        let ready = view.phases.iter().find(|phase| phase.name == PhaseName::Ready).context("the phase")?;
+        Ok((ready.state == PhaseState::Running).then_some(()))
+    })
+    .await?;
+    let container = house.containers().await?.pop().context("a container")?;
+    docker(&["pause", &container]).await?;
+    is_in(&house, &id, WorkspaceState::Paused).await?;
+    docker(&["unpause", &container]).await?;
+    is_in(&house, &id, WorkspaceState::Creating).await?;
+    docker(&["exec", &container, "touch", "/workspace/go"]).await?;
+    let url = house.wait_for(&id, WorkspaceState::Running).await?.url.context("a URL")?;
+    answers(&url).await?;
+    house.close().await
+}
+
+/// What Docker did to a container, in order.
+async fn done_to(container: &str) -> Result<Vec<String>> {
+    let filter = format!("container={container}");
+    let told = ["events", "--since", "10m", "--until", "0s", "--filter", &filter, "--format", "{{.Action}}"];
+    Ok(docker(&told).await?.lines().map(str::to_owned).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_frozen_is_stopped_or_killed() -> Result<()> {
+    let (house, _, view) = running().await?;
+    let container = house.containers().await?.pop().context("a container")?;
+    // By whom, and whether it is known by then, makes no difference.
+    docker(&["pause", &container]).await?;
+    house.engine.workspace_stop(WorkspaceRef { id: view.id.clone() }).await?;
+    house.engine.workspace_start(WorkspaceRef { id: view.id.clone() }).await?;
+    house.wait_for(&view.id, WorkspaceState::Running).await?;
+    docker(&["pause", &container]).await?;
+    house.engine.workspace_remove(WorkspaceRef { id: view.id }).await?;
+    let mut frozen = false;
+    let done = done_to(&container).await?;
+    for action in &done {
+        match action.as_str() {
+            "pause" => frozen = true,
+            "unpause" => frozen = false,
+            _ => ensure!(!(frozen && action.starts_with("kill")), "{done:?}"),
+        }
+    }
+    ensure!(done.iter().filter(|action| *action == "unpause").count() == 2, "{done:?}");
     house.close().await
 }
 

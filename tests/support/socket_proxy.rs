@@ -5,9 +5,14 @@ use anyhow::{Context, Result};
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{UnixListener, UnixStream},
     sync::watch,
     task::JoinHandle,
@@ -33,6 +38,7 @@ pub struct SocketProxy {
     path: PathBuf,
     upstream: PathBuf,
     mode: watch::Sender<Mode>,
+    losing: Losing,
     accepting: Option<JoinHandle<()>>,
 }
 
@@ -40,7 +46,8 @@ impl SocketProxy {
     /// Listens at `path` in front of the daemon at `upstream`.
     pub fn start(path: &Path, upstream: &Path) -> Result<Self> {
         let mode = watch::Sender::new(Mode::Forward);
-        let mut proxy = Self { path: path.to_owned(), upstream: upstream.to_owned(), mode, accepting: None };
+        let (path, upstream) = (path.to_owned(), upstream.to_owned());
+        let mut proxy = Self { path, upstream, mode, losing: Losing::default(), accepting: None };
         proxy.listen()?;
         Ok(proxy)
     }
@@ -68,13 +75,24 @@ impl SocketProxy {
         self.mode.send_replace(mode);
     }
 
+    /// Loses one answer: the next request with these words in its first line reaches the daemon, and its connection is
+    /// cut when the daemon has done it.
+    pub fn lose_answer_to(&self, words: &str) {
+        *self.losing.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(words.to_owned());
+    }
+
+    /// Whether the answer that was to be lost has been asked for.
+    pub fn lost(&self) -> bool {
+        self.losing.0.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
     fn listen(&mut self) -> Result<()> {
         let listener =
             UnixListener::bind(&self.path).with_context(|| format!("binding {}", self.path.display()))?;
-        let (mode, upstream) = (self.mode.clone(), self.upstream.clone());
+        let (mode, upstream, losing) = (self.mode.clone(), self.upstream.clone(), self.losing.clone());
         self.accepting = Some(tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(serve(client, upstream.clone(), mode.subscribe()));
+                tokio::spawn(serve(client, upstream.clone(), mode.subscribe(), losing.clone()));
             }
         }));
         Ok(())
@@ -97,12 +115,12 @@ impl Drop for SocketProxy {
 }
 
 /// One connection, until either side ends it or the mode changes to one that does.
-async fn serve(client: UnixStream, upstream: PathBuf, mut mode: watch::Receiver<Mode>) {
+async fn serve(client: UnixStream, upstream: PathBuf, mut mode: watch::Receiver<Mode>, losing: Losing) {
     let now = *mode.borrow_and_update();
     let work = async {
         match now {
-            Mode::Forward => forward(client, &upstream, Duration::ZERO).await,
-            Mode::Delay(delay) => forward(client, &upstream, delay).await,
+            Mode::Forward => forward(client, &upstream, &losing).await,
+            Mode::Delay(delay) => forward_late(client, &upstream, delay).await,
             Mode::Silent => {
                 let _held = client;
                 std::future::pending().await
@@ -118,12 +136,60 @@ async fn serve(client: UnixStream, upstream: PathBuf, mut mode: watch::Receiver<
     }
 }
 
-async fn forward(mut client: UnixStream, upstream: &Path, delay: Duration) -> io::Result<()> {
-    let mut daemon = UnixStream::connect(upstream).await?;
-    if delay.is_zero() {
-        tokio::io::copy_bidirectional_with_sizes(&mut client, &mut daemon, 256 * 1024, 256 * 1024).await?;
-        return Ok(());
+/// The request whose answer is to be lost, by words of its first line.
+#[derive(Clone, Default)]
+struct Losing(Arc<Mutex<Option<String>>>);
+
+impl Losing {
+    /// Whether these bytes of a client begin that request; said once.
+    fn is(&self, bytes: &[u8]) -> bool {
+        let mut wanted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = bytes.split(|&byte| byte == b'\r').next().unwrap_or_default();
+        let is = wanted.as_ref().is_some_and(|words| String::from_utf8_lossy(line).contains(words.as_str()));
+        if is {
+            *wanted = None;
+        }
+        is
     }
+}
+
+async fn forward(mut client: UnixStream, upstream: &Path, losing: &Losing) -> io::Result<()> {
+    let mut daemon = UnixStream::connect(upstream).await?;
+    let (mut from_client, mut to_client) = client.split();
+    let (mut from_daemon, mut to_daemon) = daemon.split();
+    let lose = AtomicBool::new(false);
+    let asks = async {
+        let mut bytes = vec![0; 256 * 1024];
+        loop {
+            let read = from_client.read(&mut bytes).await?;
+            if read == 0 {
+                return to_daemon.shutdown().await;
+            }
+            if losing.is(&bytes[..read]) {
+                lose.store(true, Ordering::SeqCst);
+            }
+            to_daemon.write_all(&bytes[..read]).await?;
+        }
+    };
+    let answers = async {
+        let mut bytes = vec![0; 256 * 1024];
+        loop {
+            let read = from_daemon.read(&mut bytes).await?;
+            if lose.load(Ordering::SeqCst) {
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
+            if read == 0 {
+                return to_client.shutdown().await;
+            }
+            to_client.write_all(&bytes[..read]).await?;
+        }
+    };
+    tokio::try_join!(asks, answers)?;
+    Ok(())
+}
+
+async fn forward_late(mut client: UnixStream, upstream: &Path, delay: Duration) -> io::Result<()> {
+    let mut daemon = UnixStream::connect(upstream).await?;
     let (mut from_client, mut to_client) = client.split();
     let (mut from_daemon, mut to_daemon) = daemon.split();
     let late = async {

@@ -11,8 +11,8 @@ use tokio::sync::{Notify, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::DockerHints,
-    docker::{Docker, locate},
+    config::{Clock, DockerHints},
+    docker::{Docker, Happened, locate},
     events::Bus,
     settings::SettingsFile,
 };
@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 pub(crate) struct DockerWatch {
     current: watch::Sender<Option<Docker>>,
     status: watch::Sender<EngineStatus>,
-    deaths: broadcast::Sender<String>,
+    happenings: broadcast::Sender<Happened>,
     look_now: Notify,
     looks: watch::Sender<u64>,
     /// What could not be done after many tries, by what it is about.
@@ -49,7 +49,7 @@ impl DockerWatch {
         Arc::new(Self {
             current: watch::Sender::new(None),
             status: watch::Sender::new(status),
-            deaths: broadcast::Sender::new(256),
+            happenings: broadcast::Sender::new(256),
             look_now: Notify::new(),
             looks: watch::Sender::new(0),
             attention: Mutex::default(),
@@ -71,9 +71,9 @@ impl DockerWatch {
         self.current.subscribe()
     }
 
-    /// Containers of ours that ended, by id.
-    pub(crate) fn deaths(&self) -> broadcast::Receiver<String> {
-        self.deaths.subscribe()
+    /// What happens to containers of ours.
+    pub(crate) fn happenings(&self) -> broadcast::Receiver<Happened> {
+        self.happenings.subscribe()
     }
 
     /// What is known of it.
@@ -131,19 +131,24 @@ impl DockerWatch {
         instance: String,
         settings: Arc<SettingsFile>,
         bus: Bus,
+        clock: Arc<dyn Clock>,
         cancel: CancellationToken,
     ) {
         let work = async {
+            // Whoever is told of an engine looks at its containers at once. What happens to them before its events are
+            // on their way is asked for too: since the last event by the engine's own clock, at first by ours.
+            let mut seen_ns = None;
             loop {
                 let host = settings.get().docker_host;
                 let located = locate(&hints, &host).await;
+                let seen_ns = seen_ns.get_or_insert_with(|| nanoseconds(clock.now_ms()));
                 // Whoever sees that one is connected may use it at once.
                 self.current.send_replace(located.docker.clone());
                 self.show(&bus, located.status);
                 self.looks.send_modify(|n| *n += 1);
                 if let Some(docker) = located.docker {
                     let since = tokio::time::Instant::now();
-                    self.hold(docker, &instance, &settings, &host).await;
+                    self.hold(docker, &instance, seen_ns, &settings, &host).await;
                     self.current.send_replace(None);
                     tracing::warn!("the Docker engine went away");
                     // Look again at once, unless it is one that answers and then hangs up each time.
@@ -171,14 +176,24 @@ impl DockerWatch {
         }
     }
 
-    /// Passes on what happens at the engine until it goes away or another one is wanted.
-    async fn hold(&self, docker: Docker, instance: &str, settings: &SettingsFile, host: &str) {
-        let mut deaths = std::pin::pin!(docker.deaths(instance));
+    /// Passes on what happens at the engine, after `seen_ns` which it keeps, until it goes away or another one is wanted.
+    async fn hold(
+        &self,
+        docker: Docker,
+        instance: &str,
+        seen_ns: &mut i64,
+        settings: &SettingsFile,
+        host: &str,
+    ) {
+        let mut happenings = std::pin::pin!(docker.happenings(instance, *seen_ns));
         loop {
             tokio::select! {
-                death = deaths.next() => match death {
-                    // Nobody listening is fine: no workspace, nothing to tell.
-                    Some(Ok(container)) => { let _ = self.deaths.send(container); }
+                happened = happenings.next() => match happened {
+                    Some(Ok(happened)) => {
+                        *seen_ns = happened.at_ns.unwrap_or(*seen_ns);
+                        // Nobody listening is fine: no workspace, nothing to tell.
+                        let _ = self.happenings.send(happened);
+                    }
                     Some(Err(problem)) => {
                         tracing::warn!(%problem, "the event stream broke");
                         return;
@@ -198,4 +213,8 @@ impl DockerWatch {
     pub(crate) fn settings_changed(&self) {
         self.look_now.notify_one();
     }
+}
+
+fn nanoseconds(ms: u64) -> i64 {
+    i64::try_from(ms).unwrap_or(i64::MAX).saturating_mul(1_000_000)
 }

@@ -73,6 +73,7 @@ impl Engine {
             registry,
             pool,
             reaping: tokio::sync::Semaphore::new(8),
+            leftover: tokio::sync::Notify::new(),
             tracker,
             cancel,
             resources: crate::resources::Resources::default(),
@@ -120,11 +121,12 @@ impl Engine {
             shared.instance.clone(),
             shared.settings.clone(),
             shared.bus.clone(),
+            shared.config.clock.clone(),
             shared.cancel.clone(),
         );
         shared.tracker.spawn(watch);
         crate::sync::resume(shared)?;
-        let sweeper = crate::sweep::run(Arc::downgrade(shared), shared.docker.watch(), shared.cancel.clone());
+        let sweeper = crate::sweep::run(Arc::downgrade(shared), shared.docker.clone(), shared.cancel.clone());
         shared.tracker.spawn(sweeper);
         let keeper = pool::run(Arc::downgrade(shared), shared.docker.watch(), shared.cancel.clone());
         shared.tracker.spawn(keeper);

@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) pool: Pool,
     /// Containers being stopped or removed by the clock at a time.
     pub(crate) reaping: tokio::sync::Semaphore,
+    /// There may be a container that nobody intends any more: the sweep looks soon.
+    pub(crate) leftover: tokio::sync::Notify,
     pub(crate) tracker: TaskTracker,
     pub(crate) cancel: CancellationToken,
     pub(crate) resources: Resources,

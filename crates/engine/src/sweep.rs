@@ -1,76 +1,119 @@
-//! Puts right, each time a Docker engine is found, what crashes and lost data left: containers with our instance label
-//! that nobody intends are removed or adopted, prepared images that nobody needs go. It takes no input: it compares
-//! what exists with what is intended.
+//! Puts right what crashes, lost answers and lost data left, each time a Docker engine is found or a container of ours
+//! appears: containers with our instance label that nobody intends are removed or adopted, prepared images that nobody
+//! needs go. It takes no input: it compares what exists with what is intended.
 
 use slipway_wire::{
     Code, Lease, NetworkProfile, PhaseName, Preset, Problem, Warning, Workspace, WorkspaceId, WorkspaceState,
 };
 use std::{
     collections::BTreeSet,
-    sync::Weak,
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
-use tokio::sync::watch;
+use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     backoff::Backoff,
-    docker::{Docker, FoundContainer},
+    docker::{Docker, FoundContainer, Happened, Happening},
+    docker_watch::DockerWatch,
     pool,
     shared::Shared,
     workspace::{Driver, Origin, Record, waiting},
 };
 
 /// Looked again this long after an engine was found: the daemon may still be making what a killed owner asked it for.
-/// The second look is also what a removal waits for.
 const AGAIN: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(30)];
 /// And now and then as long as the engine is there.
 const USUALLY: Duration = Duration::from_mins(10);
+/// A removal waits for a second look; and what has just been made may get its row, or lose it, in this time.
+const SOON: Duration = Duration::from_secs(5);
 
-/// Sweeps whenever an engine is found, twice a little later, then now and then, until cancelled. What fails is tried
-/// again, later each time; after a bounded number of failures a person is told.
-pub(crate) async fn run(
-    shared: Weak<Shared>,
-    mut docker: watch::Receiver<Option<Docker>>,
-    cancel: CancellationToken,
-) {
-    let mut later = AGAIN.into_iter();
-    let mut trouble = Backoff::default();
+/// When to look next. What fails is tried again, later each time; after a bounded number of failures a person is told.
+struct Pace {
+    later: std::array::IntoIter<Duration, 2>,
+    trouble: Backoff,
+}
+
+impl Pace {
+    fn begin() -> Self {
+        Self { later: AGAIN.into_iter(), trouble: Backoff::default() }
+    }
+
+    /// An engine was found.
+    fn found(&mut self) {
+        self.later = AGAIN.into_iter();
+    }
+
+    /// After a look that worked; with `condemned` containers a second one is to confirm what it saw.
+    fn after(&mut self, condemned: bool) -> Duration {
+        if condemned { SOON } else { self.later.next().unwrap_or(USUALLY) }
+    }
+}
+
+/// Sweeps whenever an engine is found, twice a little later, soon after a container of ours appeared or may have been
+/// left, then now and then, until cancelled.
+pub(crate) async fn run(shared: Weak<Shared>, watch: Arc<DockerWatch>, cancel: CancellationToken) {
+    let (mut docker, mut happenings) = (watch.watch(), watch.happenings());
+    let mut pace = Pace::begin();
     let mut condemned = BTreeSet::new();
+    let mut images = true;
     loop {
+        let Some(shared) = shared.upgrade() else { return };
         let found = docker.borrow_and_update().clone();
         let mut pause = None;
-        if let (Some(docker), Some(shared)) = (found, shared.upgrade()) {
+        if let Some(docker) = found {
             let began = Instant::now();
-            let swept = sweep(&shared, &docker, &mut condemned).await;
+            let swept = sweep(&shared, &docker, &mut condemned, images).await;
             shared.metrics.swept(swept.is_ok(), began.elapsed());
             pause = Some(match swept {
                 Ok(()) => {
-                    if trouble.worked() {
+                    if pace.trouble.worked() {
                         shared.docker.attend(&shared.bus, ABOUT, None);
                     }
-                    later.next().unwrap_or(USUALLY)
+                    pace.after(!condemned.is_empty())
                 }
                 Err(problem) => {
                     tracing::warn!(%problem, "the sweep was not finished; it is made again");
-                    if trouble.failed() {
+                    if pace.trouble.failed() {
                         shared.docker.attend(&shared.bus, ABOUT, Some(attention(&problem)));
                     }
-                    trouble.wait()
+                    pace.trouble.wait()
                 }
             });
         }
+        images = true;
         tokio::select! {
             () = cancel.cancelled() => return,
             changed = docker.changed() => {
                 if changed.is_err() {
                     return;
                 }
-                later = AGAIN.into_iter();
+                pace.found();
             }
+            () = appeared(&shared, &mut happenings) => images = false,
             () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => {}
         }
     }
+}
+
+/// Waits until a container of ours is there that was not, or there may be one that nobody intends any more; and then for
+/// a while, so that several are one look.
+async fn appeared(shared: &Shared, happenings: &mut broadcast::Receiver<Happened>) {
+    let made = async {
+        loop {
+            match happenings.recv().await {
+                Ok(happened) if happened.what != Happening::Made => {}
+                Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => return,
+                Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+            }
+        }
+    };
+    tokio::select! {
+        () = made => {}
+        () = shared.leftover.notified() => {}
+    }
+    tokio::time::sleep(SOON).await;
 }
 
 /// What the sweep's own trouble is filed under.
@@ -86,11 +129,13 @@ fn attention(problem: &Problem) -> Warning {
     }
 }
 
-/// One look. What is to be removed must have been found so by the look before as well: `condemned` remembers.
+/// One look, at containers and perhaps at `images`. What is to be removed must have been found so by the look before as
+/// well: `condemned` remembers.
 async fn sweep(
-    shared: &std::sync::Arc<Shared>,
+    shared: &Arc<Shared>,
     docker: &Docker,
     condemned: &mut BTreeSet<String>,
+    images: bool,
 ) -> Result<(), Problem> {
     let mut found = BTreeSet::new();
     let mut failed = None;
@@ -124,6 +169,9 @@ async fn sweep(
     *condemned = found;
     if let Some(problem) = failed {
         return Err(problem);
+    }
+    if !images {
+        return Ok(());
     }
     crate::snapshot::reconcile(shared, docker).await?;
     let removed = docker.sweep_prepared(&shared.agents).await?;
@@ -202,6 +250,16 @@ pub(crate) fn adopted(now_ms: u64, id: WorkspaceId, container: String) -> Record
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_condemned_is_looked_at_again_soon() {
+        let mut pace = Pace::begin();
+        assert_eq!(pace.after(true), SOON);
+        assert_eq!([pace.after(false), pace.after(false)], AGAIN);
+        assert_eq!((pace.after(false), pace.after(true), pace.after(false)), (USUALLY, SOON, USUALLY));
+        pace.found();
+        assert_eq!(pace.after(false), AGAIN[0], "an engine came back");
+    }
 
     #[test]
     fn each_container_is_left_adopted_or_removed() {

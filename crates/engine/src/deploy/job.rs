@@ -212,6 +212,8 @@ impl Job {
         let phase = PhaseName::Claim;
         self.begin(phase, Some("Starting the container again".to_owned()), None).await;
         let docker = at(phase, self.docker())?;
+        // Docker starts nothing that is frozen.
+        at(phase, docker.unpause(container).await)?;
         if self.record.limits != Changed::default() {
             // Docker keeps them; but what is intended has the last word.
             let limits = self.record.limits.in_force(self.record.view.preset);

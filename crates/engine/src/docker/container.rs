@@ -7,12 +7,11 @@ use bollard::{
         ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
     },
     query_parameters::{
-        CreateContainerOptions, EventsOptions, InspectContainerOptions, ListContainersOptions,
-        RemoveContainerOptions, RenameContainerOptions, StartContainerOptions, StopContainerOptions,
-        WaitContainerOptions,
+        CreateContainerOptions, InspectContainerOptions, ListContainersOptions, RemoveContainerOptions,
+        RenameContainerOptions, StartContainerOptions, StopContainerOptions, WaitContainerOptions,
     },
 };
-use futures_util::{Stream, StreamExt};
+use futures_util::StreamExt;
 use slipway_agent_api::{AGENT_PATH, CERTIFICATES_PATH, EGRESS_PORT, HOME, OWN_CERTIFICATES_PATH, UID};
 use slipway_wire::{Code, NetworkProfile, Preset, Problem, WorkspaceId};
 use std::collections::{BTreeMap, HashMap};
@@ -90,6 +89,16 @@ pub(crate) struct FoundContainer {
     /// The workspace its name says: also for one that was made for the pool and claimed.
     pub(crate) named: Option<WorkspaceId>,
     pub(crate) running: bool,
+}
+
+impl FoundContainer {
+    /// It was made for this workspace, or was claimed for it from the pool.
+    pub(crate) fn is_of(&self, workspace: &WorkspaceId) -> bool {
+        match self.role.as_str() {
+            crate::pool::ROLE => self.named.as_ref() == Some(workspace),
+            _ => self.workspace.as_ref() == Some(workspace),
+        }
+    }
 }
 
 /// The environment every process of a container begins with. In the strict profile programs reach out only through
@@ -242,8 +251,10 @@ impl Docker {
         }
     }
 
-    /// Stops a container, killing it after `grace_s` seconds; one that is stopped or gone is fine.
+    /// Stops a container, killing it after `grace_s` seconds; one that is stopped or gone is fine. A frozen one is let go
+    /// on first, whoever froze it: an engine that signals it keeps it locked (20.10: for good).
     pub(crate) async fn stop(&self, container: &str, grace_s: i32) -> Result<(), Problem> {
+        self.unpause(container).await?;
         let options = StopContainerOptions { t: Some(grace_s), ..Default::default() };
         match self.api.stop_container(container, Some(options)).await {
             Err(e) if status_of(&e) != Some(304) && !is_missing(&e) => {
@@ -260,8 +271,10 @@ impl Docker {
         let _ended = std::pin::pin!(self.api.wait_container(container, Some(options))).next().await;
     }
 
-    /// Removes a container and its anonymous volumes; one that is gone or going is fine.
+    /// Removes a container and its anonymous volumes; one that is gone or going is fine. A frozen one is let go on first,
+    /// as for a stop.
     pub(crate) async fn remove(&self, container: &str) -> Result<(), Problem> {
+        self.unpause(container).await?;
         let options = RemoveContainerOptions { force: true, v: true, ..Default::default() };
         match self.api.remove_container(container, Some(options)).await {
             Err(e) if is_missing(&e) => Ok(()),
@@ -303,28 +316,6 @@ impl Docker {
             .map_err(|e| problem("listing Slipway's containers", &e))?;
         // The filter is the daemon's word; the label itself is checked again here.
         Ok(listed.into_iter().filter_map(|c| found(c, instance)).collect())
-    }
-
-    /// Ends of our containers, and those that were paused or let go on, as they happen: the container's id, for each.
-    /// Ends when the daemon does.
-    pub(crate) fn deaths(
-        &self,
-        instance: &str,
-    ) -> impl Stream<Item = Result<String, Problem>> + Send + use<> {
-        let options = EventsOptions {
-            filters: Some(HashMap::from([
-                ("type".to_owned(), vec!["container".to_owned()]),
-                ("event".to_owned(), ["die", "destroy", "pause", "unpause"].map(str::to_owned).to_vec()),
-                ("label".to_owned(), vec![format!("{INSTANCE}={instance}")]),
-            ])),
-            ..Default::default()
-        };
-        self.api.events(Some(options)).filter_map(|event| async {
-            match event {
-                Ok(event) => event.actor.and_then(|actor| actor.id).map(Ok),
-                Err(e) => Some(Err(problem("watching the Docker engine", &e))),
-            }
-        })
     }
 }
 

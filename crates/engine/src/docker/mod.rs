@@ -4,6 +4,7 @@
 mod archive;
 mod container;
 mod credentials;
+mod events;
 mod exec;
 mod image;
 mod limits;
@@ -13,6 +14,7 @@ mod prepared;
 mod snapshot;
 
 pub(crate) use container::{Condition, ContainerSpec, FoundContainer, Labels, check_image_name};
+pub(crate) use events::{Happened, Happening};
 pub(crate) use exec::Duplex;
 pub(crate) use limits::Changed;
 pub(crate) use locate::locate;

@@ -154,6 +154,7 @@ async fn make(shared: &Arc<Shared>, docker: &Docker, key: &Key) -> Result<Member
         }
         Err(problem) => {
             shared.store.pool_remove(&id)?;
+            shared.leftover.notify_one();
             Err(problem)
         }
     }
@@ -204,13 +205,14 @@ fn follow(shared: &Arc<Shared>, link: &AgentLink) {
     });
 }
 
-/// Removes a member for good. What cannot be removed now is found by the next sweep, for its row is gone.
+/// Removes a member for good. What cannot be removed now is found by the sweep, which looks soon, for its row is gone.
 pub(super) async fn discard(shared: &Arc<Shared>, docker: &Docker, member: Member) {
     drop(member.link);
     let removed = shared.store.pool_remove(&member.id);
     let removed = removed.and(docker.remove(&member.container).await);
     if let Err(problem) = removed {
         tracing::warn!(member = %member.id, %problem, "a member of the pool could not be removed yet");
+        shared.leftover.notify_one();
     }
 }
 

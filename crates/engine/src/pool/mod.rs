@@ -121,7 +121,11 @@ impl Pool {
                 fill::discard(shared, &docker, member).await;
                 continue;
             }
-            docker.rename(&member.container, &shared.instance, workspace).await?;
+            if let Err(problem) = docker.rename(&member.container, &shared.instance, workspace).await {
+                // Named or not, it is nobody's: whoever claims it has been told that it did not work.
+                fill::discard(shared, &docker, member).await;
+                return Err(problem);
+            }
             return Ok(Some((member.container, member.link)));
         }
     }

@@ -69,7 +69,7 @@ fn a_database_of_the_first_schema_is_brought_up_to_date() {
     .unwrap();
     // As the first version wrote it: without what came later.
     let mut written = serde_json::to_value(record(1, WorkspaceState::Stopped)).unwrap();
-    for later in ["ran", "paused_from", "restarting", "check", "deleted_at_ms"] {
+    for later in ["ran", "paused_from", "paused_outside", "restarting", "check", "deleted_at_ms"] {
         written.as_object_mut().unwrap().remove(later).unwrap();
     }
     for later in ["health", "restart"] {

@@ -35,6 +35,9 @@ pub(crate) struct Record {
     /// It is meant to be paused, and was in this state before.
     #[serde(default)]
     pub(crate) paused_from: Option<WorkspaceState>,
+    /// It is paused because something other than Slipway paused it: what does that may also let it go on.
+    #[serde(default)]
+    pub(crate) paused_outside: bool,
     /// Its program ended and is about to be started again.
     #[serde(default)]
     pub(crate) restarting: bool,
@@ -60,10 +63,25 @@ impl Record {
             limits: Changed::default(),
             ran: false,
             paused_from: None,
+            paused_outside: false,
             restarting: false,
             check: None,
             deleted_at_ms: None,
         }
+    }
+
+    /// It is in this state; when it is paused that is how it goes on, for it was told before and heard after.
+    pub(crate) fn is_now(&mut self, state: WorkspaceState) {
+        match &mut self.paused_from {
+            Some(from) => *from = state,
+            None => self.view.state = state,
+        }
+    }
+
+    /// It is not meant to be paused any more. Gives the state it was in before.
+    pub(crate) fn not_paused(&mut self) -> Option<WorkspaceState> {
+        self.paused_outside = false;
+        self.paused_from.take()
     }
 
     /// What to do when memory ran out.

@@ -26,7 +26,7 @@ impl Driver {
         self.record.restarting = false;
         self.observed = Observed::default();
         self.ending = false;
-        self.link_lost = false;
+        self.look_owed = false;
         for phase in &mut self.record.view.phases {
             if phase.name >= from && phase.name != PhaseName::Check {
                 *phase = waiting(phase.name);
@@ -207,7 +207,7 @@ impl Driver {
             self.listen_by = Some(Instant::now() + patience);
         } else {
             self.apply_phase(PhaseName::Ready, PhaseChange::Skip);
-            self.record.view.state = WorkspaceState::Running;
+            self.record.is_now(WorkspaceState::Running);
         }
         // It may have been quicker than we were.
         if !self.record.view.ports.is_empty() {
@@ -268,8 +268,8 @@ impl Driver {
             phase.problem = None;
         }
         self.apply_phase(PhaseName::Ready, PhaseChange::Done { detail: None });
+        self.record.is_now(WorkspaceState::Running);
         let view = &mut self.record.view;
-        view.state = WorkspaceState::Running;
         view.problem = None;
         view.ready_ms = Some(self.began.elapsed().as_millis() as u64);
         self.say(message(Level::Ok, format!("**Ready** in {}", took(self.began.elapsed()))));
@@ -289,15 +289,13 @@ impl Driver {
         self.restart_at = None;
         self.record.restarting = false;
         self.say_problem(&problem);
-        let view = &mut self.record.view;
-        view.problem = Some(problem);
+        self.record.view.problem = Some(problem);
         if self.record.container.is_none() {
-            view.state = WorkspaceState::Terminated;
-        } else if self.record.paused_from.is_some() {
-            // Told before it was paused, heard after: that is how it goes on.
-            self.record.paused_from = Some(WorkspaceState::Failed);
+            self.record.view.state = WorkspaceState::Terminated;
+            // One may have been made whose id never reached us.
+            self.shared.leftover.notify_one();
         } else {
-            view.state = WorkspaceState::Failed;
+            self.record.is_now(WorkspaceState::Failed);
         }
         self.changed();
     }

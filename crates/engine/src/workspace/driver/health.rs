@@ -64,7 +64,7 @@ impl Driver {
         }
         if self.observed.beat(answer.is_some()) {
             // The one path that mends: asked once more, then connected anew.
-            self.link_lost = true;
+            self.look_owed = true;
         }
         self.observe();
     }
@@ -129,9 +129,14 @@ impl Driver {
         self.changed();
     }
 
+    /// When its program is to be started again, if nothing is in the way.
+    pub(super) fn restart_planned(&self) -> Option<Instant> {
+        self.restart_at.filter(|_| self.job.is_none() && self.record.paused_from.is_none())
+    }
+
     /// The wait is over.
     pub(super) async fn restart_due(&mut self) {
-        if self.job.is_some() || self.restart_at.is_none_or(|at| at > Instant::now()) {
+        if self.restart_planned().is_none_or(|at| at > Instant::now()) {
             return;
         }
         self.restart_at = None;

@@ -109,11 +109,14 @@ impl Driver {
         if let Some(by) = self.listen_by {
             wait = wait.min(by.saturating_duration_since(Instant::now()));
         }
-        if let Some(at) = self.restart_at.filter(|_| self.job.is_none()) {
+        if let Some(at) = self.restart_planned() {
             wait = wait.min(at.saturating_duration_since(Instant::now()));
         }
         if self.stop_owed {
             wait = wait.min(self.reaping.wait());
+        }
+        if self.out_of_reach() {
+            wait = wait.min(self.reach.wait());
         }
         if let Some(silent) = self.silence_left() {
             wait = wait.min(silent);
@@ -143,7 +146,7 @@ impl Driver {
                 tracing::debug!(workspace = %self.record.view.id, %problem, "it will be tried again");
             });
         }
-        if self.out_of_reach() {
+        if self.out_of_reach() && self.reach.wait().is_zero() {
             self.look().await;
         }
         self.restart_due().await;
@@ -230,7 +233,8 @@ impl Driver {
     /// kept to.
     pub(super) async fn halt(&mut self, why: Option<Problem>) -> Result<(), Problem> {
         self.ending = true;
-        let link = self.link.borrow().clone();
+        // The agent of a frozen container ends nothing.
+        let link = self.link.borrow().clone().filter(|_| self.record.paused_from.is_none());
         self.unlink();
         // The intention first: a crash from here on ends with a stopped workspace too.
         self.rest(why);
@@ -251,7 +255,6 @@ impl Driver {
             let docker = self.shared.docker.current()?;
             // A few at a time: a hundred leases may end in one second.
             let _turn = self.shared.reaping.acquire().await;
-            docker.unpause(&container).await?;
             // A container that ends by itself spares Docker the helper that signals it, a third of what a stop costs.
             if let Some(link) = link
                 && link.shut_down().await

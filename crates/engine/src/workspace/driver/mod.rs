@@ -26,7 +26,13 @@ use super::{
     restart::Restarts,
     timeline::Timeline,
 };
-use crate::{agent_link::AgentLink, backoff::Backoff, deploy::Intake, shared::Shared};
+use crate::{
+    agent_link::AgentLink,
+    backoff::Backoff,
+    deploy::Intake,
+    docker::{Happened, Happening},
+    shared::Shared,
+};
 
 /// Why a driver begins.
 pub(crate) enum Origin {
@@ -57,8 +63,10 @@ pub(crate) struct Driver {
     program: Option<Process>,
     /// The program is being ended on purpose: its end is not a failure.
     ending: bool,
-    /// The link broke while a job ran: to be mended when the job is over.
-    link_lost: bool,
+    /// Something happened to the container or the link while a job ran: to be looked at when the job is over.
+    look_owed: bool,
+    /// Looks that did not bring back what is out of reach.
+    reach: Backoff,
     /// The container has been looked at since this driver began. What the store says may be old until then.
     looked: bool,
     /// The store refused the last save.
@@ -115,7 +123,8 @@ impl Driver {
             warned: false,
             program: None,
             ending: false,
-            link_lost: false,
+            look_owed: false,
+            reach: Backoff::default(),
             looked: !matches!(origin, Origin::Found),
             unsaved: false,
             timeline: Timeline::begin(clock.as_ref()),
@@ -138,7 +147,7 @@ impl Driver {
         mut inbox: mpsc::Receiver<(Request, Reply)>,
         mut told: mpsc::Receiver<(u64, Update)>,
     ) {
-        let mut deaths = self.shared.docker.deaths();
+        let mut happenings = self.shared.docker.happenings();
         let mut docker = self.shared.docker.watch();
         let cancel = self.shared.cancel.clone();
         match origin {
@@ -165,7 +174,7 @@ impl Driver {
                     if generation == self.generation || matches!(update, Update::Ended(_) | Update::Container(_)) {
                         self.apply(generation, update);
                     }
-                    if self.link_lost && self.job.is_none() {
+                    if self.look_owed && self.job.is_none() {
                         self.look().await;
                     }
                     Next::GoOn
@@ -174,29 +183,19 @@ impl Driver {
                     Some((request, reply)) => self.answer(request, reply, &mut told).await,
                     None => Next::End,
                 },
-                death = deaths.recv() => {
-                    let ours = match &death {
-                        Ok(container) => Some(container) == self.record.container.as_ref(),
-                        Err(broadcast::error::RecvError::Lagged(_)) => true,
-                        Err(broadcast::error::RecvError::Closed) => false,
-                    };
-                    if ours && self.job.is_none() {
-                        self.look().await;
-                    }
+                happened = happenings.recv() => {
+                    self.happened(happened).await;
                     Next::GoOn
                 }
                 Ok(()) = docker.changed() => {
-                    if docker.borrow_and_update().is_some() && self.job.is_none() {
-                        self.look().await;
+                    if docker.borrow_and_update().is_some() {
+                        self.look_when_possible().await;
                     }
                     Next::GoOn
                 }
                 () = closed(link.as_ref()) => {
                     self.unlink();
-                    self.link_lost = true;
-                    if self.job.is_none() {
-                        self.look().await;
-                    }
+                    self.look_when_possible().await;
                     Next::GoOn
                 }
                 () = tokio::time::sleep(wake) => self.clock(&mut told).await,
@@ -209,6 +208,31 @@ impl Driver {
             job.cancel();
         }
         self.link_tasks.cancel();
+    }
+
+    /// Docker told of something that happened to a container.
+    async fn happened(&mut self, told: Result<Happened, broadcast::error::RecvError>) {
+        let what = match told {
+            Ok(told) if Some(&told.container) == self.record.container.as_ref() => told.what,
+            // Some were not heard.
+            Err(broadcast::error::RecvError::Lagged(_)) => Happening::Changed,
+            _ => return,
+        };
+        match what {
+            Happening::Made => {}
+            // By the job itself.
+            Happening::Started if self.job.is_some() => {}
+            Happening::Started | Happening::Changed => self.look_when_possible().await,
+        }
+    }
+
+    /// Looks at the container now, or when the job that has it is over.
+    async fn look_when_possible(&mut self) {
+        if self.job.is_some() {
+            self.look_owed = true;
+        } else {
+            self.look().await;
+        }
     }
 
     fn save(&mut self) {

@@ -14,7 +14,12 @@ impl Driver {
         self.not_while_deploying()?;
         let state = self.record.view.state;
         match state {
-            WorkspaceState::Paused => return Ok(()),
+            WorkspaceState::Paused => {
+                // Whoever paused it: from now on it is meant to be.
+                self.record.paused_outside = false;
+                self.changed();
+                return Ok(());
+            }
             WorkspaceState::Running | WorkspaceState::Failed => {}
             WorkspaceState::Creating => {
                 return Err(Problem::new(Code::WrongState, "It is being started.")
@@ -32,7 +37,7 @@ impl Driver {
             return Err(Problem::new(Code::WrongState, "There is no container to pause."));
         };
         let docker = self.shared.docker.current()?;
-        self.stand_still();
+        self.stand_still(false);
         if let Err(problem) = docker.pause(&container).await {
             self.move_on();
             return Err(problem);
@@ -62,24 +67,32 @@ impl Driver {
         Ok(())
     }
 
-    /// From now on paused is what is intended.
-    fn stand_still(&mut self) {
+    /// From now on paused is what is intended, or what something else had `outside` and we leave at that.
+    fn stand_still(&mut self, outside: bool) {
         self.record.paused_from = Some(self.record.view.state);
+        self.record.paused_outside = outside;
+        self.listen_by = None;
         self.record.view.state = WorkspaceState::Paused;
         self.record.view.lease = terms::hold(self.record.view.lease, self.now_ms());
         self.changed();
     }
 
     fn move_on(&mut self) {
-        self.record.view.state = self.record.paused_from.take().unwrap_or(WorkspaceState::Running);
+        let before = self.record.not_paused().unwrap_or(WorkspaceState::Running);
+        self.record.view.state = before;
         self.record.view.lease = terms::go_on(self.record.view.lease, self.now_ms());
         self.warned = false;
         self.activity.note();
-        self.changed();
+        match before {
+            WorkspaceState::Creating if self.record.restarting => self.restart_found(),
+            // It is waited for again, from the beginning.
+            WorkspaceState::Creating if self.record.app.is_some() => self.started(),
+            _ => self.changed(),
+        }
     }
 
-    /// Compares a workspace that is meant to be paused with its container.
-    pub(super) async fn look_paused(&mut self, docker: &Docker, container: &str) {
+    /// Compares a workspace that is paused with its container. True: it goes on, and is to be looked at like any other.
+    pub(super) async fn look_paused(&mut self, docker: &Docker, container: &str) -> bool {
         match docker.running(container).await {
             Err(problem) => {
                 tracing::warn!(workspace = %self.record.view.id, %problem, "the container could not be looked at");
@@ -87,6 +100,11 @@ impl Driver {
             Ok(None) => self.lost(),
             Ok(Some(found)) if !found.running => self.ended(&found),
             Ok(Some(found)) if found.paused => self.looked = true,
+            Ok(Some(_)) if self.record.paused_outside => {
+                self.move_on();
+                self.say(message(Level::Info, "Resumed by something other than Slipway"));
+                return true;
+            }
             // A crash came between the intention and the pause, or something else let it go on.
             Ok(Some(_)) => match docker.pause(container).await {
                 Ok(()) => self.looked = true,
@@ -95,12 +113,17 @@ impl Driver {
                 }
             },
         }
+        false
     }
 
-    /// Something other than Slipway paused the container. That is then how things are.
+    /// Something other than Slipway paused the container. That is then how things are, until something lets it go on.
     pub(super) fn paused_outside(&mut self) {
-        if matches!(self.record.view.state, WorkspaceState::Running | WorkspaceState::Failed) {
-            self.stand_still();
+        let live = matches!(
+            self.record.view.state,
+            WorkspaceState::Creating | WorkspaceState::Running | WorkspaceState::Failed
+        );
+        if live && self.job.is_none() {
+            self.stand_still(true);
             let mut said = message(Level::Warning, "Paused by something other than Slipway");
             said.hint = Some("Resume it to go on; its lease waits.".to_owned());
             self.say(said);

@@ -2,10 +2,13 @@
 //! noticed and a link that broke.
 
 use slipway_agent_api::v1::ProcessesRequest;
-use slipway_wire::{Code, PhaseName, PhaseState, Problem, ProcessRole, WorkspaceId, WorkspaceState};
+use slipway_wire::{Code, Level, PhaseName, PhaseState, Problem, ProcessRole, WorkspaceId, WorkspaceState};
 use std::time::Duration;
 
-use super::{super::lease as terms, Driver};
+use super::{
+    super::{lease as terms, message},
+    Driver,
+};
 use crate::{
     agent_link::AgentLink,
     deploy::{followed, stop_process, watch_app},
@@ -18,34 +21,25 @@ impl Driver {
     /// Compares the container with what is intended and mends the difference. The one path for start-up, a daemon that
     /// came back, an end that was noticed and a link that broke.
     pub(super) async fn look(&mut self) {
-        self.link_lost = false;
+        self.compare().await;
+        if self.out_of_reach() {
+            self.reach.failed();
+        } else {
+            self.reach.worked();
+        }
+    }
+
+    async fn compare(&mut self) {
+        self.look_owed = false;
         let Some(container) = self.find_container().await else { return };
-        if self.record.paused_from.is_some() {
-            if let Ok(docker) = self.shared.docker.current() {
-                self.look_paused(&docker, &container).await;
-            }
+        let Ok(docker) = self.shared.docker.current() else { return };
+        if self.record.paused_from.is_some() && !self.look_paused(&docker, &container).await {
             return;
         }
-        if self.link.borrow().as_ref().is_some_and(|link| !link.is_closed()) {
-            // Still connected; but the end of the container may be on its way to us.
-            let docker = self.shared.docker.current();
-            if let Ok(docker) = docker
-                && let Ok(Some(found)) = docker.running(&container).await
-                && found.paused
-            {
-                return self.paused_outside();
-            }
-            let link = self.link.borrow().clone();
-            if let Some(mut link) = link {
-                let answer = link.client.usage(slipway_agent_api::v1::UsageRequest {});
-                if matches!(tokio::time::timeout(Duration::from_secs(5), answer).await, Ok(Ok(_))) {
-                    return;
-                }
-            }
-            self.unlink();
+        if self.still_connected(&docker, &container).await {
+            return;
         }
-        let Ok(docker) = self.shared.docker.current() else { return };
-        self.looked = true;
+        let first = !std::mem::replace(&mut self.looked, true);
         match docker.running(&container).await {
             Err(problem) => {
                 tracing::warn!(workspace = %self.record.view.id, %problem, "the container could not be looked at");
@@ -66,9 +60,48 @@ impl Driver {
                     tracing::warn!(workspace = %self.record.view.id, %problem, "a new container stays for now");
                 }
             },
-            Ok(Some(found)) if found.running && found.paused && self.record.uploaded => self.paused_outside(),
+            Ok(Some(found)) if found.running && self.meant_to_be_stopped() => self.stop_again(first).await,
+            Ok(Some(found)) if found.running && found.paused => self.paused_outside(),
             Ok(Some(running)) if running.running => self.reconnect(&docker, &container).await,
             Ok(Some(ended)) => self.ended(&ended),
+        }
+    }
+
+    /// Whether there is a connection that answers, or one to a container that stands still: nothing is to be mended.
+    async fn still_connected(&mut self, docker: &Docker, container: &str) -> bool {
+        let link = self.link.borrow().clone().filter(|link| !link.is_closed());
+        let Some(mut link) = link else { return false };
+        // The end of the container may be on its way to us.
+        if let Ok(Some(found)) = docker.running(container).await
+            && found.paused
+        {
+            self.paused_outside();
+            return true;
+        }
+        let answer = link.client.usage(slipway_agent_api::v1::UsageRequest {});
+        if matches!(tokio::time::timeout(Duration::from_secs(5), answer).await, Ok(Ok(_))) {
+            return true;
+        }
+        self.unlink();
+        false
+    }
+
+    fn meant_to_be_stopped(&self) -> bool {
+        matches!(self.record.view.state, WorkspaceState::Stopped | WorkspaceState::Deleted)
+    }
+
+    /// It runs and is meant to be stopped: a crash came between the intention and the stop, or something else started
+    /// it. Nothing is to run unseen.
+    async fn stop_again(&mut self, first_look: bool) {
+        if !first_look && !self.stop_owed {
+            let text = "Its container was started by something other than Slipway; it is stopped again";
+            let mut said = message(Level::Warning, text);
+            said.hint = Some("Start the workspace to use it.".to_owned());
+            self.say(said);
+        }
+        self.stop_owed = true;
+        if let Err(problem) = self.stop_now(None).await {
+            tracing::debug!(workspace = %self.record.view.id, %problem, "it will be tried again");
         }
     }
 
@@ -76,7 +109,7 @@ impl Driver {
         self.record.container = None;
         self.shared.leave_log(&self.record.view.id, "the container is gone");
         self.record.app = None;
-        self.record.paused_from = None;
+        self.record.not_paused();
         self.record.restarting = false;
         self.restart_at = None;
         self.record.view.lease = terms::go_on(self.record.view.lease, self.now_ms());
@@ -92,16 +125,22 @@ impl Driver {
     }
 
     pub(super) fn ended(&mut self, ended: &Condition) {
-        if matches!(self.record.view.state, WorkspaceState::Stopped | WorkspaceState::Deleted) {
+        if self.meant_to_be_stopped() {
             return;
         }
         self.unlink();
         if self.record.restarting {
             // Known already: it is about to be started again.
-            if self.restart_at.is_none() {
+            let paused = self.record.not_paused().is_some();
+            if paused || self.restart_at.is_none() {
+                self.record.view.lease = terms::go_on(self.record.view.lease, self.now_ms());
                 self.restart_found();
             }
             return;
+        }
+        if let Some(problem) = self.never_reached() {
+            // Told already.
+            return self.rest(Some(problem));
         }
         let problem = if ended.out_of_memory {
             Problem::new(Code::Limit, "The workspace was ended because it ran out of memory.")
@@ -122,10 +161,16 @@ impl Driver {
         }
     }
 
+    /// Why the container could not be started when that was tried last.
+    fn never_reached(&self) -> Option<Problem> {
+        let claim = self.record.view.phases.iter().find(|phase| phase.name == PhaseName::Claim)?;
+        claim.problem.clone().filter(|_| claim.state == PhaseState::Failed)
+    }
+
     /// The container is stopped; files are kept.
     pub(super) fn rest(&mut self, problem: Option<Problem>) {
         self.record.app = None;
-        self.record.paused_from = None;
+        self.record.not_paused();
         self.record.restarting = false;
         self.restart_at = None;
         self.listen_by = None;
@@ -145,16 +190,6 @@ impl Driver {
     }
 
     pub(super) async fn reconnect(&mut self, docker: &Docker, container: &str) {
-        if matches!(self.record.view.state, WorkspaceState::Stopped | WorkspaceState::Deleted) {
-            // Intended to be stopped: a crash came between the intention and the stop.
-            if let Err(problem) = docker.unpause(container).await {
-                tracing::warn!(workspace = %self.record.view.id, %problem, "could not be resumed to stop it");
-            }
-            if let Err(problem) = docker.stop(container, 3).await {
-                tracing::warn!(workspace = %self.record.view.id, %problem, "could not be stopped");
-            }
-            return;
-        }
         let link = match AgentLink::connect(docker, container).await {
             Ok(link) => link,
             Err(problem) if docker.ping().await.is_err() => {
@@ -163,13 +198,14 @@ impl Driver {
                 return;
             }
             Err(problem) => {
-                // It may have ended while we tried: then that is what happened.
-                if let Ok(Some(ended)) = docker.running(container).await
-                    && !ended.running
-                {
-                    self.ended(&ended);
-                    return;
+                // It may have ended or been paused while we tried: then that is what happened.
+                match docker.running(container).await {
+                    Ok(Some(found)) if !found.running => return self.ended(&found),
+                    Ok(Some(found)) if found.paused => return self.paused_outside(),
+                    _ => {}
                 }
+                // Whatever kept us away: when it is reached again, it is as before.
+                let problem = Problem { code: Code::AgentLost, ..problem };
                 if self.record.view.problem.as_ref().is_none_or(|known| known.message != problem.message) {
                     self.say_problem(&problem);
                 }
@@ -216,12 +252,14 @@ impl Driver {
         self.changed();
     }
 
-    /// The container could not be reached when that was tried last; it may be well again.
+    /// It is meant to be connected and is not: what was tried last did not work. It may be well again.
     pub(super) fn out_of_reach(&self) -> bool {
-        self.job.is_none()
-            && self.record.view.state == WorkspaceState::Failed
-            && self.record.view.problem.as_ref().is_some_and(|problem| problem.code == Code::AgentLost)
-            && self.link.borrow().as_ref().is_none_or(AgentLink::is_closed)
+        let live = match self.record.view.state {
+            WorkspaceState::Running | WorkspaceState::Failed => true,
+            WorkspaceState::Creating => self.restart_at.is_none(),
+            _ => false,
+        };
+        live && self.job.is_none() && self.link.borrow().as_ref().is_none_or(AgentLink::is_closed)
     }
 
     /// Follows a program that was found again. One that has ended meanwhile tells its end at once.
@@ -289,7 +327,7 @@ impl Driver {
                     return None;
                 }
                 Ok(ours) => {
-                    let found = ours.into_iter().find(|c| c.workspace.as_ref() == Some(&self.record.view.id));
+                    let found = ours.into_iter().find(|c| c.is_of(&self.record.view.id));
                     if self.record.view.state == WorkspaceState::Terminated {
                         // Made at the moment the engine went away: nobody has seen it, and the deploy is over.
                         if let Some(found) = found
@@ -309,8 +347,13 @@ impl Driver {
         self.record.container.clone()
     }
 
-    /// A deploy that a crash cut short before there was a container.
+    /// A deploy that a crash, or Docker that went away, cut short before there was a container or it could be started.
     fn interrupted(&mut self) {
+        if self.never_reached().is_some() {
+            // Told already.
+            self.record.view.state = WorkspaceState::Terminated;
+            return self.changed();
+        }
         let problem = Problem::new(Code::Cancelled, "Slipway ended in the middle of this deploy.")
             .hint("Deploy the project again.");
         self.failed(PhaseName::Claim, problem);

@@ -36,7 +36,7 @@ impl Driver {
         request: Request,
         told: &mut mpsc::Receiver<(u64, Update)>,
     ) -> Result<(), Problem> {
-        if !self.looked {
+        if !self.looked && self.job.is_none() {
             self.look().await;
         }
         match request {
@@ -49,7 +49,7 @@ impl Driver {
                     return self.stop_waiting().await;
                 }
                 self.end_job(told).await;
-                if self.link_lost {
+                if self.look_owed {
                     self.look().await;
                 }
                 Ok(())
@@ -233,7 +233,7 @@ impl Driver {
         } else if let Ok(docker) = docker {
             // One that was made and not yet written down carries our label.
             for found in docker.ours(&self.shared.instance).await? {
-                if found.workspace.as_ref() == Some(&self.record.view.id) {
+                if found.is_of(&self.record.view.id) {
                     docker.remove(&found.id).await?;
                 }
             }

@@ -1,0 +1,79 @@
+//! Docker does what it was asked and the answer never arrives: what was made then is nobody's, and goes.
+
+use super::harness::{House, LONG, config, server};
+use anyhow::{Context, Result, ensure};
+use slipway_engine::{Config, DockerHints, Engine};
+use slipway_tests::{containers::docker, socket_proxy::SocketProxy, wait_until};
+use slipway_wire::{Api, Code, Nothing, Workspace, WorkspaceRef, WorkspaceState};
+use std::path::{Path, PathBuf};
+
+/// A house with a warm pool whose Docker engine is behind a proxy.
+async fn house(pool_size: usize) -> Result<(House, SocketProxy, PathBuf)> {
+    let data = tempfile::tempdir()?;
+    let host = std::env::var("DOCKER_HOST").unwrap_or_default();
+    let daemon = host.strip_prefix("unix://").unwrap_or("/var/run/docker.sock").to_owned();
+    let proxy = SocketProxy::start(&data.path().join("docker.sock"), daemon.as_ref())?;
+    let hints = DockerHints { docker_host: Some(proxy.address()), ..DockerHints::default() };
+    let engine = Engine::open(Config { docker: hints, pool_size, ..config(data.path())? }).await?;
+    let house = House { engine, data };
+    let zip = house.zip("app", &[("server.js", &server(3000, "alive"))])?;
+    Ok((house, proxy, zip))
+}
+
+/// Deploys, which ends for want of an answer.
+async fn ends(house: &House, proxy: &SocketProxy, zip: &Path) -> Result<Workspace> {
+    let id = house.deploy(zip).await?.id;
+    let view = wait_until("the deploy to end", LONG, || async {
+        let view = house.status(&id).await?;
+        ensure!(view.state == WorkspaceState::Terminated, "{view:?}");
+        Ok(Some(view))
+    })
+    .await?;
+    ensure!(proxy.lost(), "the answer was lost");
+    let problem = view.problem.clone().context("it says why")?;
+    assert_eq!(problem.code, Code::DockerLost, "{problem}");
+    assert!(problem.hint.is_some());
+    Ok(view)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_that_was_made_without_our_knowing_goes() -> Result<()> {
+    let (house, proxy, zip) = house(0).await?;
+    house.ready(&zip).await?;
+    let before = house.containers().await?;
+    proxy.lose_answer_to("/containers/create?name=slipway-");
+    let ended = ends(&house, &proxy, &zip).await?;
+    wait_until("what was made to go", LONG, || async {
+        let now = house.containers().await?;
+        ensure!(now == before, "{now:?}");
+        Ok(Some(()))
+    })
+    .await?;
+    // It was made: its deletion finds nothing left either.
+    house.engine.workspace_remove(WorkspaceRef { id: ended.id }).await?;
+    house.ready(&zip).await?;
+    house.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_warm_container_that_was_named_without_our_knowing_goes() -> Result<()> {
+    let (house, proxy, zip) = house(1).await?;
+    house.ready(&zip).await?;
+    let member = wait_until("a member", LONG, || async {
+        Ok(house.engine.pool_status(Nothing {}).await?.members.pop())
+    })
+    .await?;
+    let label = format!("label=slipway.workspace={}", member.id);
+    let container = docker(&["ps", "--quiet", "--no-trunc", "--filter", &label]).await?;
+    proxy.lose_answer_to("/rename?name=slipway-");
+    ends(&house, &proxy, &zip).await?;
+    wait_until("the member to go", LONG, || async {
+        let found = docker(&["ps", "--all", "--quiet", "--filter", &label]).await?;
+        ensure!(found.is_empty(), "{found}");
+        Ok(Some(()))
+    })
+    .await?;
+    ensure!(docker(&["inspect", container.trim()]).await.is_err(), "it is not there under another name");
+    house.ready(&zip).await?;
+    house.close().await
+}
