@@ -77,11 +77,21 @@ impl House {
 
     /// Runs a program without a terminal to its end: its standard output, its standard error, how it ended.
     pub(crate) async fn run(&self, id: &WorkspaceId, argv: &[&str]) -> Result<(String, String, ProcessExit)> {
+        self.run_with(id, BTreeMap::new(), argv).await
+    }
+
+    /// The same, with these variables in its environment.
+    pub(crate) async fn run_with(
+        &self,
+        id: &WorkspaceId,
+        env: BTreeMap<String, String>,
+        argv: &[&str],
+    ) -> Result<(String, String, ProcessExit)> {
         let open = OpenProcess {
             id: id.clone(),
             argv: argv.iter().map(|&a| a.to_owned()).collect(),
             cwd: None,
-            env: BTreeMap::new(),
+            env,
             terminal: None,
             stdin: false,
             name: None,

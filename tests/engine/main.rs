@@ -6,6 +6,7 @@ mod bad_zips;
 mod containment;
 mod crash;
 mod deploy;
+mod egress_node;
 mod faults;
 mod files;
 mod files_watch;

@@ -22,6 +22,9 @@ pub const CERTIFICATES_PATH: &str = "/.slipway/certificates.pem";
 /// Those of them that are no public authority's, if there are any.
 pub const OWN_CERTIFICATES_PATH: &str = "/.slipway/own-certificates.pem";
 
+/// What every Node reads before its program where it is to use the agent's proxy; see the file itself.
+pub const NODE_PROXY_PATH: &str = "/.slipway/node-proxy.cjs";
+
 /// The agent's Unix socket. An abstract name (no file): nothing to clean up, and no directory has to be writable.
 /// Code in the container can reach it too; it has the same rights as the agent, so that gives it nothing.
 pub const SOCKET_NAME: &str = "slipway-agent";

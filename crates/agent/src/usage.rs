@@ -12,12 +12,15 @@ const NO_LIMIT: u64 = 1 << 60;
 
 /// Reads everything once. Blocking, but only on the kernel.
 pub(crate) fn read() -> UsageReply {
-    let reply = if read_bounded(format!("{ROOT}/cgroup.controllers"), FILE_BYTES).is_some() {
-        unified()
-    } else {
-        legacy()
-    };
-    completed(reply)
+    let unified_groups = read_bounded(format!("{ROOT}/cgroup.controllers"), FILE_BYTES).is_some();
+    let read_at_us = monotonic_us();
+    let reply = if unified_groups { unified() } else { legacy() };
+    completed(UsageReply { read_at_us, ..reply })
+}
+
+fn monotonic_us() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    u64::try_from(now.tv_sec.saturating_mul(1_000_000).saturating_add(now.tv_nsec / 1000)).unwrap_or(0)
 }
 
 fn unified() -> UsageReply {
@@ -29,6 +32,7 @@ fn unified() -> UsageReply {
         processes: number("pids.current").unwrap_or(0) as u32,
         processes_limit: limit("pids.max") as u32,
         out_of_memory_kills: field("memory.events", "oom_kill").unwrap_or(0),
+        read_at_us: 0,
     }
 }
 
@@ -42,6 +46,7 @@ fn legacy() -> UsageReply {
         processes: number("pids/pids.current").unwrap_or(0) as u32,
         processes_limit: limit("pids/pids.max") as u32,
         out_of_memory_kills: field("memory/memory.oom_control", "oom_kill").unwrap_or(0),
+        read_at_us: 0,
     }
 }
 
@@ -103,5 +108,6 @@ mod tests {
     fn something_is_known_on_any_machine() {
         let usage = read();
         assert!(usage.cpu_us > 0 && usage.memory_bytes > 0 && usage.processes > 0, "{usage:?}");
+        assert!(usage.read_at_us > 0 && read().read_at_us > usage.read_at_us, "each says when it was read");
     }
 }

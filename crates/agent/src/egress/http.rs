@@ -47,11 +47,11 @@ async fn answer(request: Request<Incoming>, gate: &Arc<Gate>) -> Response<Body> 
     let connect = request.method() == Method::CONNECT;
     let (host, port) = match target(request.uri(), connect) {
         Ok(target) => target,
-        Err(wrong) => return text(StatusCode::BAD_REQUEST, wrong),
+        Err(wrong) => return refused(connect, text(StatusCode::BAD_REQUEST, wrong)),
     };
     let tunnel = match gate.ask(&host, port, connect).await {
         Ok(tunnel) => tunnel,
-        Err(denied) => return refusal(&host, port, &denied),
+        Err(denied) => return refused(connect, refusal(&host, port, &denied)),
     };
     if connect {
         // Begins when the answer below has been written.
@@ -159,6 +159,15 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
     ] {
         headers.remove(name);
     }
+}
+
+/// A tunnel that is refused ends with its answer: programs do not send another request where they asked for one, and some
+/// wait for the end of the connection (Node until its own 30 s are over) before they say that it failed.
+fn refused(connect: bool, mut response: Response<Body>) -> Response<Body> {
+    if connect {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 fn refusal(host: &str, port: u16, denied: &Denied) -> Response<Body> {

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use slipway_agent_api::v1::{ContainerProcess, TreeReply};
@@ -20,25 +20,47 @@ const COMMAND: usize = 1024;
 const COMMANDS: usize = 512 * 1024;
 const STATUS_BYTES: u64 = 4096;
 const PASSWD_BYTES: u64 = 256 * 1024;
-/// Longest time processor use is measured over.
+/// The longest pause between the two looks that processor use is measured by.
 const SAMPLE: Duration = Duration::from_secs(5);
 
-/// Processor time used so far, by number and birth.
-type Used = HashMap<(i32, u64), u64>;
+/// A first look, to compare the second with.
+struct Before {
+    at: Instant,
+    /// Processor time used by then, by number and birth.
+    used: HashMap<(i32, u64), u64>,
+}
+
+impl Before {
+    fn look() -> Self {
+        let at = Instant::now();
+        let used = procfs::all().into_iter().map(|stat| ((stat.pid, stat.born), stat.ticks)).collect();
+        Self { at, used }
+    }
+
+    /// Thousandths of one processor that a process has used since, seen at `now`. Over the time that really passed: on a
+    /// busy machine, or after a pause, that is much more than was asked for.
+    fn permille(&self, stat: &Stat, now: Instant, tick_ms: u64) -> u32 {
+        // What began meanwhile used all its time meanwhile.
+        let before = self.used.get(&(stat.pid, stat.born)).copied().unwrap_or(0);
+        let used_us = u128::from(stat.ticks.saturating_sub(before)) * u128::from(tick_ms) * 1000;
+        let passed_us = now.duration_since(self.at).as_micros().max(1);
+        u32::try_from(used_us * 1000 / passed_us).unwrap_or(u32::MAX)
+    }
+}
 
 /// Lists them all. Thousands of processes take a while to read, so that is done where nobody waits.
 pub(crate) async fn list(processes: Arc<Processes>, sample: Duration) -> Result<TreeReply, JoinError> {
     let sample = sample.min(SAMPLE);
-    let mut before = Used::new();
+    let mut before = None;
     if !sample.is_zero() {
-        let look = || procfs::all().into_iter().map(|stat| ((stat.pid, stat.born), stat.ticks)).collect();
-        before = tokio::task::spawn_blocking(look).await?;
+        before = Some(tokio::task::spawn_blocking(Before::look).await?);
         tokio::time::sleep(sample).await;
     }
-    tokio::task::spawn_blocking(move || look(&processes, &before, sample)).await
+    tokio::task::spawn_blocking(move || look(&processes, before.as_ref())).await
 }
 
-fn look(processes: &Processes, before: &Used, sample: Duration) -> TreeReply {
+fn look(processes: &Processes, before: Option<&Before>) -> TreeReply {
+    let now = Instant::now();
     let mut everyone = procfs::all();
     everyone.sort_unstable_by_key(|stat| stat.pid);
     let cut = everyone.len() > MOST;
@@ -51,18 +73,10 @@ fn look(processes: &Processes, before: &Used, sample: Duration) -> TreeReply {
         page: rustix::param::page_size() as u64,
         room: (COMMANDS / everyone.len().max(1)).clamp(64, COMMAND),
     };
-    let told = everyone.into_iter().map(|stat| {
-        // What began meanwhile used all its time meanwhile.
-        let used = stat.ticks.saturating_sub(before.get(&(stat.pid, stat.born)).copied().unwrap_or(0));
-        let permille = match u64::try_from(sample.as_millis()) {
-            Ok(ms @ 1..) => used.saturating_mul(known.tick_ms).saturating_mul(1000) / ms,
-            _ => 0,
-        };
-        ContainerProcess {
-            cpu_permille: u32::try_from(permille).unwrap_or(u32::MAX),
-            process: processes.owner(stat.pid).unwrap_or_default(),
-            ..known.view(&stat)
-        }
+    let told = everyone.into_iter().map(|stat| ContainerProcess {
+        cpu_permille: before.map_or(0, |before| before.permille(&stat, now, known.tick_ms)),
+        process: processes.owner(stat.pid).unwrap_or_default(),
+        ..known.view(&stat)
     });
     TreeReply { processes: told.collect(), cut }
 }

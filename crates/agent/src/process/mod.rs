@@ -1,6 +1,7 @@
 //! Processes started by Exec: the table of those that have a history, their start, their end, their signals. What
 //! belongs to one connection is not kept here: processes outlive connections.
 
+mod environment;
 mod everyone;
 mod history;
 mod input;
@@ -22,10 +23,11 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+pub(crate) use self::environment::own_path;
 pub(crate) use self::everyone::list as everyone;
 pub(crate) use self::input::Input;
 pub(crate) use self::output::{Event, Output, Reader};
-pub(crate) use self::start::{StartError, own_path, shell};
+pub(crate) use self::start::{StartError, shell};
 use crate::procfs;
 use crate::reaper::{Ended, Reaper};
 

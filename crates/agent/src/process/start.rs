@@ -18,17 +18,14 @@ use slipway_agent_api::WORKSPACE;
 use slipway_agent_api::v1::{ExecRequest, Stream, WindowSize};
 use tokio::io::unix::AsyncFd;
 
+use super::environment;
 use super::input::{Input, winsize};
-use crate::procfs::PROCESS_VARIABLE;
 
 /// Bounds of one request: the kernel takes 128 KiB in one string, and a message 1 MiB.
 const ARGUMENTS: usize = 4096;
 const ARGUMENT_BYTES: usize = 128 * 1024 - 1;
 const NAME_BYTES: usize = 256;
 const TAG_BYTES: usize = 1024;
-
-/// Where programs are looked for when the environment does not say.
-const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What children's `oom_score_adj` becomes: the kernel then ends them before PID 1.
 const CHILD_OOM_SCORE: &str = "500";
@@ -69,7 +66,7 @@ pub(super) fn start(request: &ExecRequest, id: &str) -> Result<Started, StartErr
     let cwd = directory(request)?;
     let mut command = Command::new(&argv[0]);
     command.args(&argv[1..]).current_dir(&cwd);
-    environment(&mut command, request, id);
+    environment::set(&mut command, request, id);
     let (input, sources) = match request.pty {
         Some(size) => terminal(&mut command, size),
         None => Ok(pipes(&mut command, request.stdin)),
@@ -105,11 +102,6 @@ pub(crate) fn shell(path: &OsStr) -> Option<PathBuf> {
     })
 }
 
-/// PATH of the agent itself, which children inherit.
-pub(crate) fn own_path() -> OsString {
-    std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into())
-}
-
 fn is_program(path: &Path) -> bool {
     path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
@@ -141,7 +133,7 @@ fn check(request: &ExecRequest) -> Result<(), StartError> {
 
 fn search_path(request: &ExecRequest) -> OsString {
     let asked = request.env.iter().rev().find(|variable| variable.name == "PATH");
-    asked.map_or_else(own_path, |variable| OsString::from(&variable.value))
+    asked.map_or_else(environment::own_path, |variable| OsString::from(&variable.value))
 }
 
 fn arguments(request: &ExecRequest, path: &OsStr) -> Result<Vec<OsString>, StartError> {
@@ -165,20 +157,6 @@ fn directory(request: &ExecRequest) -> Result<PathBuf, StartError> {
         return Err(StartError::NoDirectory { cwd: cwd.display().to_string() });
     }
     Ok(cwd.to_owned())
-}
-
-fn environment(command: &mut Command, request: &ExecRequest, id: &str) {
-    if std::env::var_os("PATH").is_none() {
-        command.env("PATH", DEFAULT_PATH);
-    }
-    if std::env::var_os("LANG").is_none() && std::env::var_os("LC_ALL").is_none() {
-        command.env("LANG", "C.UTF-8");
-    }
-    if request.pty.is_some() {
-        command.env("TERM", "xterm-256color").env("COLORTERM", "truecolor");
-    }
-    command.envs(request.env.iter().map(|variable| (&variable.name, &variable.value)));
-    command.env(PROCESS_VARIABLE, id);
 }
 
 /// Where a pump reads.

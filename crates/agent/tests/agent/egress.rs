@@ -245,3 +245,38 @@ async fn a_program_that_gives_up_is_not_answered() {
     })
     .await;
 }
+
+/// Programs that ask for a tunnel and are refused send nothing more, and some wait for the end before they say so.
+#[tokio::test]
+async fn a_refused_tunnel_ends_with_its_answer() {
+    let mut proxy = proxy().await;
+    let asked = b"CONNECT tracker.example:443 HTTP/1.1\r\nHost: tracker.example:443\r\nProxy-Connection: keep-alive\r\n\r\n";
+    let mut unheard = proxy.program(asked).await;
+    let text = read_to_end(&mut unheard).await;
+    assert!(text.starts_with("HTTP/1.1 503 "), "{text}");
+    let mut nonsense = proxy.program(b"CONNECT tracker.example:0 HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let text = read_to_end(&mut nonsense).await;
+    assert!(text.starts_with("HTTP/1.1 400 "), "{text}");
+    let mut announcements = proxy.announcements().await;
+    let mut refused = proxy.program(asked).await;
+    let connection = announced(&mut announcements).await;
+    proxy.answer(&connection.id, false, "not on the allowlist").await.ended().await;
+    let text = read_to_end(&mut refused).await;
+    assert!(text.starts_with("HTTP/1.1 403 ") && text.ends_with("not on the allowlist\n"), "{text}");
+}
+
+/// A plain request that is refused is one of many on its connection.
+#[tokio::test]
+async fn a_refused_request_leaves_its_connection_to_the_next() {
+    let mut proxy = proxy().await;
+    let mut announcements = proxy.announcements().await;
+    let mut program = proxy.program(b"").await;
+    for path in ["a", "b"] {
+        let request = format!("GET http://tracker.example/{path} HTTP/1.1\r\nHost: tracker.example\r\n\r\n");
+        program.write_all(request.as_bytes()).await.expect("the connection is open");
+        let connection = announced(&mut announcements).await;
+        proxy.answer(&connection.id, false, "no").await.ended().await;
+        let text = read_until(&mut program, ": no\n").await;
+        assert!(text.starts_with("HTTP/1.1 403 "), "{text}");
+    }
+}

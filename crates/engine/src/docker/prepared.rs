@@ -1,4 +1,4 @@
-//! The prepared image: a base image plus the agent, the host's certificates, a home and a workspace directory that
+//! The prepared image: a base image plus the agent, a module for Node, the host's certificates, a home and a workspace directory that
 //! belong to user 1000. Made once per base, agent and certificates; reused until one of them changes.
 //!
 //! It is made by creating (never starting) a container of the base, putting files into it, and committing it. So it
@@ -15,7 +15,9 @@ use bollard::{
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use slipway_agent_api::{AGENT_PATH, CERTIFICATES_PATH, HOME, OWN_CERTIFICATES_PATH, UID, WORKSPACE};
+use slipway_agent_api::{
+    AGENT_PATH, CERTIFICATES_PATH, HOME, NODE_PROXY_PATH, OWN_CERTIFICATES_PATH, UID, WORKSPACE,
+};
 use slipway_wire::{Code, Problem};
 use std::{collections::HashMap, fmt::Write as _, io, sync::OnceLock};
 use tokio::sync::Mutex;
@@ -29,7 +31,9 @@ use super::{
 use crate::config::{AgentBinary, Certificates};
 
 /// Raised when what is put into a prepared image changes otherwise than by agent or certificates.
-const RECIPE: u32 = 5;
+const RECIPE: u32 = 6;
+/// Spares each start of Node the loading of its fetch client.
+const NODE_PROXY: &[u8] = include_bytes!("node-proxy.cjs");
 /// `/etc/passwd` and `/etc/group` beyond this are left alone.
 const MOST_TEXT: usize = 256 * 1024;
 
@@ -146,6 +150,7 @@ impl Agents {
         hash.update(RECIPE.to_le_bytes());
         hash.update(base);
         hash.update(self.agent_for(arch)?.sha256());
+        hash.update(Sha256::digest(NODE_PROXY));
         for (path, content) in self.certificates(trust) {
             hash.update(path);
             hash.update(content.sha256());
@@ -347,6 +352,7 @@ fn archive(contents: &Contents<'_>) -> io::Result<Vec<u8>> {
     let mut tar = tar::Builder::new(Vec::with_capacity(contents.agent.len() + 64 * 1024));
     owned(&mut tar, "/.slipway", tar::EntryType::Directory, 0o755, 0, &[])?;
     owned(&mut tar, AGENT_PATH, tar::EntryType::Regular, 0o755, 0, contents.agent)?;
+    owned(&mut tar, NODE_PROXY_PATH, tar::EntryType::Regular, 0o644, 0, NODE_PROXY)?;
     for (path, pem) in &contents.certificates {
         owned(&mut tar, path, tar::EntryType::Regular, 0o644, 0, pem)?;
     }
@@ -384,6 +390,13 @@ mod tests {
         assert_eq!(repository("node:24-alpine"), "slipway/node");
         assert_eq!(repository("ghcr.io/a/b:1"), "slipway/ghcr.io-a-b");
         assert_eq!(repository("host:5000/x@sha256:00"), "slipway/host-5000-x");
+    }
+
+    #[test]
+    fn node_is_told_of_the_proxy_that_is_there() {
+        let text = std::str::from_utf8(NODE_PROXY).unwrap();
+        let ours = format!("'http://127.0.0.1:{}'", slipway_agent_api::EGRESS_PORT);
+        assert!(text.contains(&ours), "the module knows another proxy than {ours}");
     }
 
     #[test]

@@ -56,9 +56,23 @@ struct State {
 #[derive(Clone, Copy)]
 struct Last {
     at: Instant,
+    /// When the agent read it, by its own clock; 0 when it does not tell.
+    read_at_us: u64,
     cpu_us: u64,
     received: u64,
     sent: u64,
+}
+
+impl Last {
+    /// Per cent of a core used from here to `reply`, which arrived at `now`. Between the two readings themselves: on a busy
+    /// machine answers come late, one more than the other, and would make 300 % of one loop. Where the agent does not tell
+    /// when it read, the time between the answers has to do.
+    fn cpu_percent(&self, now: Instant, reply: &UsageReply) -> f64 {
+        let told = if self.read_at_us > 0 { reply.read_at_us.checked_sub(self.read_at_us) } else { None };
+        let span_us = told.map_or_else(|| now.duration_since(self.at).as_micros() as f64, |us| us as f64);
+        let used_us = reply.cpu_us.saturating_sub(self.cpu_us) as f64;
+        (used_us / span_us.max(1.0) * 100.0).clamp(0.0, 100_000.0)
+    }
 }
 
 /// What a reading has brought to light.
@@ -176,12 +190,12 @@ impl Meter {
     pub(super) fn put(&self, now: Instant, now_ms: u64, reply: UsageReply, free: Option<u64>) -> Found {
         let mut state = self.state();
         let (received, sent) = self.traffic.sums();
-        let last = state.last.replace(Last { at: now, cpu_us: reply.cpu_us, received, sent });
+        let this = Last { at: now, read_at_us: reply.read_at_us, cpu_us: reply.cpu_us, received, sent };
+        let last = state.last.replace(this);
         let killed = state.kills(now, &reply);
         let Some(last) = last else { return Found { killed, ..Found::default() } };
         let span = now.duration_since(last.at);
-        let used = reply.cpu_us.saturating_sub(last.cpu_us) as f64;
-        let cpu_percent = (used / span.as_micros().max(1) as f64 * 100.0).clamp(0.0, 100_000.0);
+        let cpu_percent = last.cpu_percent(now, &reply);
         let sample = Sample {
             at_ms: now_ms,
             span_ms: span.as_millis() as u64,
@@ -318,7 +332,27 @@ mod tests {
             processes: 3,
             processes_limit: 64,
             out_of_memory_kills: kills,
+            read_at_us: 0,
         }
+    }
+
+    #[test]
+    fn an_answer_that_comes_late_makes_no_labour() {
+        let (meter, begun) = (Meter::new(Arc::default()), Instant::now());
+        let put = |arrived_ms: u64, read_at_us: u64, cpu_us: u64| {
+            let at = begun + Duration::from_millis(arrived_ms);
+            meter.put(at, arrived_ms, UsageReply { read_at_us, ..reply(cpu_us, 0) }, None);
+            meter.stats(&"a".parse().unwrap(), at, SECOND, true).0.now.map(|sample| sample.cpu_percent)
+        };
+        assert_eq!(put(2_900, 1_000_000, 0), None, "read long before it arrived");
+        assert_eq!(
+            put(3_000, 3_000_000, 1_000_000),
+            Some(50.0),
+            "a second's work in two seconds, told 100 ms apart"
+        );
+        assert_eq!(put(4_000, 0, 1_500_000), Some(50.0), "not told: what passed here");
+        assert_eq!(put(5_000, 1, 1_750_000), Some(25.0));
+        assert_eq!(put(6_000, 0, 2_000_000), Some(25.0), "a clock that went back is no clock");
     }
 
     #[test]
