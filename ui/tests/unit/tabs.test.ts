@@ -134,7 +134,7 @@ describe('the next window', () => {
     });
     await open();
     await waitFor(() => expect(halves()).toEqual(['p-install', 'p-sh']));
-    await waitFor(() => expect(app.terminals.active?.process.id).toBe('p-sh'));
+    await waitFor(() => expect(app.terminals.active?.process?.id).toBe('p-sh'));
     expect(app.terminals.active?.terminal.options.fontSize).toBe(17);
     expect(app.terminals.arrangement.share(ready.id)).toBe(30);
     await fireEvent.keyDown(window, { key: '-', ctrlKey: true });
@@ -161,12 +161,12 @@ describe('two halves', () => {
     await waitFor(() => expect(halves()).toHaveLength(2));
     const [first, second] = halves();
     expect(first).toBe('p-start');
-    await waitFor(() => expect(app.terminals.active?.process.id).toBe(second));
+    await waitFor(() => expect(app.terminals.active?.process?.id).toBe(second));
     // What is chosen goes where the keys are; what is in sight already is gone to.
     await user.click(tab('p-sh'));
     await waitFor(() => expect(halves()).toEqual(['p-start', 'p-sh']));
     await user.click(tab('p-start'));
-    await waitFor(() => expect(app.terminals.active?.process.id).toBe('p-start'));
+    await waitFor(() => expect(app.terminals.active?.process?.id).toBe('p-start'));
     expect(halves()).toEqual(['p-start', 'p-sh']);
     await user.click(tab('p-install'));
     await waitFor(() => expect(halves()).toEqual(['p-install', 'p-sh']));
@@ -212,7 +212,7 @@ describe('a shell', () => {
     app.terminals.arrangement.rename(shell, 'mine');
     app.terminals.arrangement.move(ready.id, 'p-sh', 0);
     await user.click(tab('p-sh'));
-    await waitFor(() => expect(app.terminals.active?.process.id).toBe('p-sh'));
+    await waitFor(() => expect(app.terminals.active?.process?.id).toBe('p-sh'));
     app.terminals.active?.terminal.input('cd src\r');
     await waitFor(() => expect(app.terminals.arrangement.folder(shell)).toBe('/workspace/src'));
     ended();

@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { App } from '../../src/lib/state/app.svelte';
 import { HARDENED, harden } from '../../src/lib/terminal/hostile';
 import { Intake } from '../../src/lib/terminal/intake';
+import { processLine } from '../../src/lib/terminal/line';
 import { followLink } from '../../src/lib/terminal/links';
 import { pasteInto } from '../../src/lib/terminal/paste';
 import { Places } from '../../src/lib/terminal/places';
@@ -116,7 +117,7 @@ describe('hostile sequences', () => {
     async (uri) => {
       const { app: made, fixture } = app();
       const followed = vi.spyOn(made.act, 'openExternal');
-      const session = new Session(made, data.processes(ready.id)[2] as Process, 13);
+      const session = new Session(made, processLine(made, data.processes(ready.id)[2] as Process), 13);
       await written(session.terminal, `\x1b]8;;${uri}\x07click\x1b]8;;\x07`);
       const { linkHandler } = session.terminal.options;
       expect(linkHandler?.allowNonHttpProtocols).toBe(false);

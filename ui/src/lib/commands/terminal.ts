@@ -22,7 +22,7 @@ export function terminal(app: App): Command[] {
   };
   const move = (by: number) => {
     const process = terminals.active?.process;
-    if (process === undefined) return;
+    if (process === undefined || process === null) return;
     const list = terminals.listed(process.workspace);
     const at = list.findIndex(({ id }) => id === process.id);
     arrangement.move(process.workspace, process.id, at + by);
@@ -41,6 +41,13 @@ export function terminal(app: App): Command[] {
       run: () => {
         if (app.workspace !== null) void terminals.openShell(app.workspace.id);
       },
+    },
+    {
+      id: 'host',
+      title: t.host.open,
+      group: 'terminal',
+      when: () => terminals.host.allowed === true,
+      run: () => void terminals.host.show(),
     },
     {
       id: 'terminal',

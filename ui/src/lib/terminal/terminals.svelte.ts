@@ -6,6 +6,8 @@ import { t } from '../messages';
 import type { App } from '../state/app.svelte';
 import type { PhaseName, Process, ProcessId, WindowSize, WorkspaceId } from '../wire';
 import { Arrangement } from './arrangement.svelte';
+import { HostTab } from './host.svelte';
+import { processLine } from './line';
 import { Places } from './places';
 import type { Session } from './session';
 
@@ -25,6 +27,7 @@ export class Terminals {
   restored = new SvelteSet<string>();
   readonly arrangement: Arrangement;
   readonly places: Places;
+  readonly host: HostTab;
   /** Started by this window: nothing of them was there before. */
   #own = new Set<string>();
   /** The tab whose terminal gets the focus as soon as it stands on the page. */
@@ -36,11 +39,16 @@ export class Terminals {
     this.#app = app;
     this.arrangement = new Arrangement(app.backend, app.store, (problem) => app.view.complain(problem));
     this.places = new Places(app.backend, this.arrangement);
+    this.host = new HostTab(app);
+  }
+
+  get usualFontPx(): number {
+    return this.#app.store.settings?.terminal_font_px ?? FONT.usual;
   }
 
   /** Type size in a workspace, pixels: the setting until changed there. */
   fontPx(id: WorkspaceId): number {
-    const px = this.arrangement.fontPx(id) ?? this.#app.store.settings?.terminal_font_px ?? FONT.usual;
+    const px = this.arrangement.fontPx(id) ?? this.usualFontPx;
     return Math.min(FONT.most, Math.max(FONT.least, px));
   }
 
@@ -54,7 +62,7 @@ export class Terminals {
     const key = this.key(process);
     let session = this.#sessions.get(key);
     if (session === undefined) {
-      session = new Session(this.#app, process, this.fontPx(process.workspace));
+      session = new Session(this.#app, processLine(this.#app, process), this.fontPx(process.workspace));
       session.onBell = () => {
         if (this.active?.key !== key) this.bells.add(key);
       };
@@ -98,6 +106,7 @@ export class Terminals {
 
   closeAll(): void {
     for (const key of [...this.#sessions.keys()]) this.#drop(key);
+    this.host.allow(this.host.allowed === null ? null : false);
   }
 
   /** Larger or smaller type in a workspace; null: the setting again. */
@@ -109,11 +118,14 @@ export class Terminals {
   }
 
   applySettings(): void {
-    for (const session of this.#sessions.values()) session.setFont(this.fontPx(session.process.workspace));
+    for (const session of this.#sessions.values())
+      if (session.process !== null) session.setFont(this.fontPx(session.process.workspace));
+    this.host.session?.setFont(this.usualFontPx);
   }
 
   applyTheme(): void {
     for (const session of this.#sessions.values()) session.setTheme();
+    this.host.session?.setTheme();
   }
 
   get #size(): WindowSize {
@@ -147,6 +159,7 @@ export class Terminals {
 
   show(id: WorkspaceId, process: ProcessId): void {
     const { arrangement } = this;
+    this.host.front = false;
     const beside = arrangement.beside(id);
     // What stands beside stays there; what is chosen takes the half that was used last.
     if (beside === process) arrangement.choose(id, { half: 'second' });
@@ -213,7 +226,7 @@ export class Terminals {
   /** Shows a tab in the second half; without one, a new shell. */
   async split(id: WorkspaceId, process?: Process): Promise<void> {
     const { arrangement } = this;
-    const first = arrangement.front(id) ?? this.active?.process.id;
+    const first = arrangement.front(id) ?? this.active?.process?.id;
     const opened = process ?? (await this.#openBeside(id));
     if (opened === undefined) return;
     if (opened.id === first) {
@@ -227,7 +240,7 @@ export class Terminals {
   }
 
   async #openBeside(id: WorkspaceId): Promise<Process | undefined> {
-    const first = this.arrangement.front(id) ?? this.active?.process.id;
+    const first = this.arrangement.front(id) ?? this.active?.process?.id;
     const opened = await this.openShell(id);
     if (opened !== undefined && first !== undefined) this.arrangement.choose(id, { front: first });
     return opened;
