@@ -16,6 +16,7 @@ use crate::{
     bridge::{
         self,
         events::{DesktopEvent, Listeners, tell},
+        host::Hosts,
         owner::{self, Owner},
         streams::Streams,
     },
@@ -39,6 +40,8 @@ pub(crate) struct Desktop {
     pub(crate) listeners: Listeners,
     /// What runs between interfaces and the engine.
     pub(crate) streams: Streams,
+    /// Shells of this machine.
+    pub(crate) hosts: Hosts,
     started: Instant,
     paths: Mutex<Vec<PathBuf>>,
     samples: Option<PathBuf>,
@@ -118,6 +121,7 @@ pub(crate) fn run(paths: Vec<PathBuf>, started: Instant) -> Result<(), Box<dyn s
         owner: Owner::default(),
         listeners: Listeners::default(),
         streams: Streams::default(),
+        hosts: Hosts::default(),
         started,
         paths: Mutex::new(paths),
         samples: environment.samples_dir.clone(),

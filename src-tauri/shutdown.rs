@@ -1,4 +1,4 @@
-//! The one way the app ends: windows out of sight, streams, then the engine in its own order. Reached by the close
+//! The one way the app ends: windows out of sight, streams, shells of the host tab, then the engine in its own order. Reached by the close
 //! button, the tray, the signals that ask a program to end, and another owner; a second ask does not wait for an answer.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,7 +48,9 @@ pub(crate) fn begin(app: &AppHandle, keep: Option<bool>) {
     streams::close_all(app);
     let app = app.clone();
     tauri::async_runtime::spawn(async move {
-        app.state::<Desktop>().owner.end(keep).await;
+        let desktop = app.state::<Desktop>();
+        desktop.hosts.end().await;
+        desktop.owner.end(keep).await;
         app.state::<Shutdown>().done.store(true, Ordering::Release);
         app.exit(0);
     });

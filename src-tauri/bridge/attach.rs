@@ -3,9 +3,10 @@
 
 use bytes::{Bytes, BytesMut};
 use slipway_engine::{AttachInput, Taken};
+use slipway_host_shell::HostShell;
 use slipway_wire::{Code, Frame, FrameKind, Problem};
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tauri::{
@@ -16,6 +17,8 @@ use tokio::{
     sync::{Semaphore, mpsc, watch},
     time::Instant,
 };
+
+use super::host;
 
 /// Bytes of output that may be unacknowledged.
 const WINDOW: usize = 1 << 20;
@@ -111,7 +114,7 @@ impl Credit {
     }
 
     /// Tells the agent how far the interface is, the newest only, until the connection ends.
-    pub(super) async fn report(self: std::sync::Arc<Self>, mut taken: Taken) {
+    pub(super) async fn report(self: Arc<Self>, mut taken: Taken) {
         let mut progress = self.taken.subscribe();
         while progress.changed().await.is_ok() {
             let Progress { offset, ahead } = *progress.borrow_and_update();
@@ -175,7 +178,7 @@ fn pieces(frame: Frame<Bytes>) -> impl Iterator<Item = Frame<Bytes>> {
 /// Output, until the process ends or nobody listens.
 pub(super) async fn pump_output(
     mut output: mpsc::Receiver<Frame<Bytes>>,
-    credit: std::sync::Arc<Credit>,
+    credit: Arc<Credit>,
     channel: Channel<InvokeResponseBody>,
 ) {
     let long_ago = Instant::now().checked_sub(QUIET).unwrap_or_else(Instant::now);
@@ -223,13 +226,25 @@ pub(super) async fn pump_output(
     }
 }
 
+/// Where what is typed goes.
+pub(super) enum Input {
+    /// A process of a workspace.
+    Process(AttachInput),
+    /// The host tab.
+    Host(Arc<HostShell>),
+}
+
 /// Input, in order, each piece answered when the process has taken it.
 pub(super) async fn pump_input(
-    input: AttachInput,
+    input: Input,
     mut waiting: mpsc::Receiver<(Bytes, InvokeResolver<Wry>)>,
 ) {
     while let Some((bytes, resolver)) = waiting.recv().await {
-        match input.send(bytes).await {
+        let taken = match &input {
+            Input::Process(input) => input.send(bytes).await,
+            Input::Host(shell) => host::write(shell, bytes).await,
+        };
+        match taken {
             Ok(()) => resolver.resolve(()),
             Err(problem) => resolver.reject(problem),
         }
@@ -239,7 +254,6 @@ pub(super) async fn pump_input(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::{Arc, Mutex};
 
     type Sent = Arc<Mutex<Vec<Vec<u8>>>>;
 

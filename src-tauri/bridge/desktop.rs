@@ -15,7 +15,10 @@ use tauri_plugin_clipboard_manager::ClipboardExt;
 use tauri_plugin_dialog::DialogExt;
 use tokio::sync::oneshot;
 
-use super::{log_file, unreadable};
+use super::{
+    events::{DesktopEvent, tell},
+    log_file, streams, unreadable,
+};
 use crate::{
     app::Desktop,
     notify, outside,
@@ -93,6 +96,11 @@ struct Colours {
 #[derive(Deserialize)]
 struct Shown {
     id: WorkspaceId,
+}
+
+#[derive(Deserialize)]
+struct Switch {
+    on: bool,
 }
 
 #[derive(Deserialize)]
@@ -195,6 +203,11 @@ pub(super) async fn answer(webview: &Webview, name: &str, body: Value) -> Result
             window::set_theme(app, theme);
             Value::Null
         }
+        "desktop.host-shell" => {
+            let Switch { on } = read(body)?;
+            switch_host_shell(app, on);
+            Value::Null
+        }
         "desktop.new-window" => {
             let Shown { id } = read(body)?;
             window::open_another(app, &id).map_err(|e| failed("Opening a window", &e))?;
@@ -221,7 +234,20 @@ fn start(app: &AppHandle, window: &str) -> Value {
         "os": match std::env::consts::OS { "macos" => "macos", "windows" => "windows", _ => "linux" },
         "version": env!("CARGO_PKG_VERSION"),
         "test": desktop.test,
+        "host_shell": desktop.remembered.get().host_shell,
     })
+}
+
+/// Switches the host tab on or off, here and in every window. Off ends its shells.
+fn switch_host_shell(app: &AppHandle, on: bool) {
+    app.state::<Desktop>().remembered.keep_host_shell(on);
+    if !on {
+        streams::close_hosts(app);
+    }
+    for window in app.windows().keys() {
+        // A window whose interface does not listen yet asks at its start.
+        tell(app, window, &DesktopEvent::HostShell { on });
+    }
 }
 
 fn interactive(app: &AppHandle, painted: &Painted) -> Value {

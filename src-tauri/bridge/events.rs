@@ -31,6 +31,8 @@ pub(crate) enum DesktopEvent {
     CloseRequested,
     /// Something about the preview a person should know.
     Notice { text: String },
+    /// The host tab was switched on or off.
+    HostShell { on: bool },
     /// A workspace was chosen in the tray.
     Show { id: WorkspaceId },
     /// One of the interface's own chords was pressed while the page had the keyboard.

@@ -5,6 +5,7 @@
 mod attach;
 mod desktop;
 pub(crate) mod events;
+pub(crate) mod host;
 mod log_file;
 pub(crate) mod owner;
 pub(crate) mod streams;

@@ -1,4 +1,4 @@
-//! Streams between the interface and the engine: events, and processes' output and input. A stream belongs to the
+//! Streams between the interface and the engine: events, and processes' output and input; those of the host tab too. A stream belongs to the
 //! interface that opened it and ends with it, with its page, or when closed.
 
 use bytes::Bytes;
@@ -6,6 +6,7 @@ use futures_util::StreamExt;
 use serde::Deserialize;
 use serde_json::Value;
 use slipway_engine::EventStream;
+use slipway_host_shell::HostShell;
 use slipway_wire::{Code, Event, Problem, ProcessId, ProcessRef, WorkspaceId};
 use std::{
     collections::HashMap,
@@ -21,8 +22,8 @@ use tauri::{
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
-    attach::{self, Credit},
-    events, json, unreadable,
+    attach::{self, Credit, Input},
+    events, host, json, unreadable,
 };
 use crate::{app::Desktop, window::window_of};
 
@@ -52,6 +53,8 @@ struct Stream {
     tasks: Vec<JoinHandle<()>>,
     credit: Option<Arc<Credit>>,
     input: Option<mpsc::Sender<(Bytes, InvokeResolver<Wry>)>>,
+    /// It is a shell of this machine, which ends with the stream.
+    host: Option<Arc<HostShell>>,
 }
 
 impl Drop for Stream {
@@ -67,6 +70,11 @@ fn lock(app: &AppHandle) -> MutexGuard<'_, Open> {
 /// Ends the streams of one interface.
 pub(crate) fn close_all_of(app: &AppHandle, ui: &str) {
     lock(app).streams.retain(|_, stream| stream.ui != ui);
+}
+
+/// Ends every shell of this machine.
+pub(crate) fn close_hosts(app: &AppHandle) {
+    lock(app).streams.retain(|_, stream| stream.host.is_none());
 }
 
 /// Ends every stream.
@@ -96,6 +104,13 @@ struct Attach {
     process: ProcessId,
     #[serde(default)]
     offset: u64,
+}
+
+/// Of the host tab's terminal.
+#[derive(Deserialize)]
+struct Grid {
+    columns: u16,
+    rows: u16,
 }
 
 #[derive(Deserialize)]
@@ -137,6 +152,7 @@ pub(super) async fn answer(
                     tasks: vec![tauri::async_runtime::spawn(pump_events(events, channel))],
                     credit: None,
                     input: None,
+                    host: None,
                 },
             )
         }
@@ -156,13 +172,42 @@ pub(super) async fn answer(
                             credit.clone(),
                             channel,
                         )),
-                        tauri::async_runtime::spawn(attach::pump_input(attached.input, waiting)),
+                        tauri::async_runtime::spawn(attach::pump_input(
+                            Input::Process(attached.input),
+                            waiting,
+                        )),
                         tauri::async_runtime::spawn(credit.clone().report(attached.taken)),
                     ],
                     credit: Some(credit),
                     input: Some(input),
+                    host: None,
                 },
             )
+        }
+        "stream.host" => {
+            let (Grid { columns, rows }, channel) = (read(&body)?, channel()?);
+            let host::Opened { shell, output } = host::start(&webview.state::<Desktop>(), columns, rows)?;
+            let (credit, (input, waiting)) = (Arc::new(Credit::new(0)), mpsc::channel(WAITING_INPUT));
+            let typed = Input::Host(Arc::clone(&shell));
+            open(
+                webview,
+                Stream {
+                    ui: ui(),
+                    tasks: vec![
+                        tauri::async_runtime::spawn(attach::pump_output(output, credit.clone(), channel)),
+                        tauri::async_runtime::spawn(attach::pump_input(typed, waiting)),
+                    ],
+                    credit: Some(credit),
+                    input: Some(input),
+                    host: Some(shell),
+                },
+            )
+        }
+        "stream.host-size" => {
+            let (Close { stream }, Grid { columns, rows }) = (read(&body)?, read(&body)?);
+            let shell = own(webview, stream, |stream| stream.host.clone())?;
+            host::resize(&*shell.ok_or_else(no_output)?, columns, rows)?;
+            Ok("null".into())
         }
         "stream.ack" => {
             let Ack { stream, bytes } = read(&body)?;
@@ -180,7 +225,7 @@ pub(super) async fn answer(
         }
         "stream.desktop" => {
             events::listen(webview.app_handle(), &window_of(webview.label()), channel()?);
-            open(webview, Stream { ui: ui(), tasks: Vec::new(), credit: None, input: None })
+            open(webview, Stream { ui: ui(), tasks: Vec::new(), credit: None, input: None, host: None })
         }
         _ => Err(Problem::new(Code::NotFound, format!("There is no command {name:?}."))),
     }

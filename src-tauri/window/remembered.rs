@@ -1,4 +1,4 @@
-//! What the window looked like last time: size and theme, in one small file in the data directory. Losing it loses
+//! What the window looked like last time (size, theme) and whether the host tab is switched on, in one small file in the data directory. Losing it loses
 //! nothing, so what cannot be read is taken as absent and what cannot be written is only logged.
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use std::{
 };
 use tauri::Window;
 
-/// Size in logical pixels, and theme.
+/// Size in logical pixels, theme, and the one setting that only this app may change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Remembered {
@@ -18,11 +18,13 @@ pub(crate) struct Remembered {
     pub(crate) height: f64,
     pub(crate) maximized: bool,
     pub(crate) theme: Theme,
+    /// The host tab is switched on.
+    pub(crate) host_shell: bool,
 }
 
 impl Default for Remembered {
     fn default() -> Self {
-        Self { width: 1280.0, height: 800.0, maximized: false, theme: Theme::System }
+        Self { width: 1280.0, height: 800.0, maximized: false, theme: Theme::System, host_shell: false }
     }
 }
 
@@ -78,6 +80,11 @@ impl Memory {
         self.change(|now| now.theme = theme);
     }
 
+    /// Remembers whether the host tab is switched on.
+    pub(crate) fn keep_host_shell(&self, on: bool) {
+        self.change(|now| now.host_shell = on);
+    }
+
     fn change(&self, by: impl FnOnce(&mut Remembered)) {
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         let before = now.clone();
@@ -92,7 +99,7 @@ impl Memory {
             fs::rename(&next, &self.path)
         });
         if let Err(error) = written {
-            tracing::warn!(%error, path = %self.path.display(), "the window's size is not remembered");
+            tracing::warn!(%error, path = %self.path.display(), "what the window looks like is not remembered");
         }
     }
 }
@@ -104,11 +111,14 @@ mod tests {
     #[test]
     fn what_was_kept_comes_back_and_nonsense_does_not() -> std::io::Result<()> {
         let folder = tempfile::tempdir()?;
+        assert!(!Memory::read(folder.path()).get().host_shell);
         Memory::read(folder.path()).keep_theme(Theme::Dark);
-        assert_eq!(Memory::read(folder.path()).get().theme, Theme::Dark);
+        Memory::read(folder.path()).keep_host_shell(true);
+        let kept = Memory::read(folder.path()).get();
+        assert_eq!((kept.theme, kept.host_shell), (Theme::Dark, true));
         fs::write(folder.path().join("window.json"), r#"{"width": 3, "height": 1e300}"#)?;
         let odd = Memory::read(folder.path()).get();
-        assert_eq!((odd.width, odd.height), (900.0, 16_384.0));
+        assert_eq!((odd.width, odd.height, odd.host_shell), (900.0, 16_384.0, false));
         fs::write(folder.path().join("window.json"), "{")?;
         assert_eq!(Memory::read(folder.path()).get(), Remembered::default());
         Ok(())

@@ -85,10 +85,11 @@ const BELOW: &[(&str, &[&str])] = &[
     ("slipway-agent-api", &[]),
     ("slipway-mirror", &["slipway-agent-api", "slipway-intake"]),
     ("slipway-agent", &["slipway-agent-api", "slipway-intake", "slipway-mirror"]),
+    ("slipway-host-shell", &[]),
     ("slipway-engine", &["slipway-agent-api", "slipway-intake", "slipway-mirror", "slipway-wire"]),
     ("slipway-http", &["slipway-engine", "slipway-wire"]),
     ("slipway-cli", &["slipway-http", "slipway-wire"]),
-    ("slipway-desktop", &["slipway-engine", "slipway-http", "slipway-wire"]),
+    ("slipway-desktop", &["slipway-engine", "slipway-host-shell", "slipway-http", "slipway-wire"]),
 ];
 
 #[test]
@@ -153,6 +154,29 @@ fn only_the_root_names_tauri_and_only_the_engine_bollard() -> Result<()> {
         }
     }
     none("a name is where it may not be", &wrong)
+}
+
+/// A shell of this machine must not be within reach of a socket, a command or a page: only the desktop knows of it.
+#[test]
+fn only_the_desktop_reaches_a_shell_of_this_machine() -> Result<()> {
+    let lock = lock()?;
+    let mut wrong = Vec::new();
+    for (name, _) in BELOW.iter().filter(|(name, _)| *name != "slipway-desktop") {
+        let reached = reached(&lock, name);
+        wrong.extend(reached.get("slipway-host-shell").map(|by| format!("{name}: by {by}")));
+        if *name != "slipway-host-shell" {
+            wrong.extend(reached.get("portable-pty").map(|by| format!("{name}: portable-pty, by {by}")));
+        }
+    }
+    for text in checkout::product()? {
+        if !text.path.starts_with("crates/host-shell/") {
+            wrong.extend(text.wrong(|line| line.contains("portable_pty")));
+        }
+        if !text.path.starts_with("src-tauri/bridge/") && !text.path.starts_with("crates/host-shell/") {
+            wrong.extend(text.wrong(|line| line.contains("slipway_host_shell")));
+        }
+    }
+    none("the host's shell is within reach", &wrong)
 }
 
 #[test]

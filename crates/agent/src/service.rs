@@ -84,6 +84,10 @@ impl Agent for Service {
         Ok(Response::new(self.processes.exec(request.into_inner())?))
     }
 
+    async fn again(&self, request: Request<v1::AgainRequest>) -> Reply<v1::ExecReply> {
+        Ok(Response::new(self.processes.again(request.into_inner())?))
+    }
+
     type AttachStream = Replies<v1::AttachReply>;
     async fn attach(&self, request: Request<Streaming<v1::AttachRequest>>) -> Reply<Self::AttachStream> {
         let mut calls = request.into_inner();

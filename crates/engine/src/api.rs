@@ -1,13 +1,13 @@
 //! The commands table, executed. Each command checks what it is given and hands it to the one who knows.
 
 use slipway_wire::{
-    Api, Code, DeployRequest, DigestFile, DirectoryListing, EgressEntry, EgressRule, EngineStatus, Event,
+    Api, ArrangeTerminals, Code, DeployRequest, DigestFile, DirectoryListing, EgressEntry, EgressRule, EngineStatus, Event,
     EventBody, FileChanges, FileDigest, FileEntry, FileRef, FileText, Inspection, KillRequest, Killed,
     LeaseRequest, Level, Limits, LimitsRequest, LiveSync, LogPage, LogQuery, Mkdir, Nothing, OpenProcess,
     PhaseName, PhaseState, PoolStatus, Problem, Process, ProcessRef, ProcessTree, RedeployRequest,
-    RemoveFile, RenameFile, Resize, RestartPolicyRequest, Settings, Signal, Snapshot, SnapshotCreate,
+    RemoveFile, RenameFile, Resize, RestartPolicyRequest, RestartProcess, Settings, Signal, Snapshot, SnapshotCreate,
     SnapshotEdit, SnapshotExport, SnapshotFile, SnapshotImport, SnapshotRef, SnapshotStart, Source, Stats,
-    StatsRequest, SyncPreview, SyncRef, SyncStart, TreeRequest, Usage, WatchFiles, Workspace, WorkspaceId,
+    StatsRequest, SyncPreview, SyncRef, SyncStart, TerminalLayout, TreeRequest, Usage, WatchFiles, Workspace, WorkspaceId,
     WorkspacePage, WorkspaceQuery, WorkspaceRef, WorkspaceRename, WorkspaceState, WriteText,
 };
 use std::{
@@ -20,7 +20,7 @@ use crate::{
     deploy::{Intake, check_env, check_root, inspect, plan_view},
     docker::check_image_name,
     engine::Engine,
-    files, processes, resources, snapshot, sync,
+    files, processes, resources, snapshot, sync, terminals,
     workspace::{Driver, Origin, Record, Request, lease, message, name, waiting},
 };
 
@@ -282,6 +282,26 @@ impl Api for Engine {
         self.shared.keep_log(&handle.agent()?, &crate::deploy::followed(&process));
         self.shared.bus.publish(Some(&request.id), EventBody::Process(process.clone()));
         Ok(process)
+    }
+
+    async fn process_restart(&self, request: RestartProcess) -> Result<Process, Problem> {
+        let handle = self.handle(&request.id)?;
+        let (process, alone) = processes::restart(&handle, &request).await?;
+        if alone {
+            self.shared.keep_log(&handle.agent()?, &crate::deploy::followed(&process));
+        }
+        self.shared.bus.publish(Some(&request.id), EventBody::Process(process.clone()));
+        Ok(process)
+    }
+
+    async fn terminal_layout(&self, request: WorkspaceRef) -> Result<TerminalLayout, Problem> {
+        self.handle(&request.id)?;
+        self.shared.store.terminals(&request.id)
+    }
+
+    async fn terminal_arrange(&self, request: ArrangeTerminals) -> Result<TerminalLayout, Problem> {
+        self.handle(&request.id)?;
+        terminals::arrange(&self.shared, request)
     }
 
     async fn process_tree(&self, request: TreeRequest) -> Result<ProcessTree, Problem> {

@@ -32,6 +32,7 @@ mod sync;
 #[cfg(not(unix))]
 #[path = "sync/elsewhere.rs"]
 mod sync;
+mod terminals;
 mod traffic;
 mod workspace;
 

@@ -7,7 +7,7 @@ use slipway_agent_api::v1::{
 };
 use slipway_wire::{
     Code, ContainerProcess, KillRequest, Killed, Nothing, OpenProcess, Problem, Process, ProcessRef,
-    ProcessRole, ProcessTree, Resize, Signal, TreeRequest, WorkspaceId,
+    ProcessRole, ProcessTree, Resize, RestartProcess, Signal, TreeRequest, WindowSize, WorkspaceId,
 };
 
 use crate::{
@@ -21,6 +21,8 @@ use crate::{
 pub(crate) const DETACHED_TAG: &str = "detached";
 /// Over how long processor time is measured where nobody says, milliseconds.
 const SAMPLE_MS: u32 = 500;
+/// Longest path, bytes: the kernel's.
+const MOST_PATH: usize = 4096;
 /// Characters shown of a command.
 const COMMAND: usize = 1000;
 /// How long an agent may take beyond the sample.
@@ -117,6 +119,34 @@ async fn start(
         bytes: 0,
         exit: None,
     })
+}
+
+/// Starts again what a terminal or a program a person ran was. True: one that goes on by itself.
+pub(crate) async fn restart(handle: &Handle, request: &RestartProcess) -> Result<(Process, bool), Problem> {
+    let link = handle.agent()?;
+    handle.activity().note();
+    let pty = Some(agent_size(request.terminal.unwrap_or(WindowSize { columns: 80, rows: 24 }))?);
+    let all = link.client.clone().processes(ProcessesRequest {}).await;
+    let all = all.map_err(|s| agent_problem("listing programs", &s))?.into_inner().processes;
+    let unknown = || {
+        Problem::new(Code::NotFound, format!("Process {} is not known any more.", request.process))
+            .hint("Open a new terminal.")
+    };
+    let before = all.iter().find(|one| one.process == request.process.as_str()).ok_or_else(unknown)?;
+    let view = process_view(&request.id, before).ok_or_else(unknown)?;
+    if !matches!(view.role, ProcessRole::Terminal | ProcessRole::Exec) {
+        return Err(Problem::new(Code::WrongState, "That is a step of the workspace's plan.")
+            .hint("Deploy again from that step on."));
+    }
+    let folder = request.folder.clone().unwrap_or_default();
+    if folder.len() > MOST_PATH {
+        return Err(Problem::new(Code::Invalid, "The folder's path is over 4,096 bytes."));
+    }
+    let again = v1::AgainRequest { process: before.process.clone(), cwd: bytes::Bytes::from(folder), pty };
+    let started = link.client.clone().again(again).await;
+    let started = started.map_err(|s| newer("starting it again", &s))?.into_inner();
+    let process = Process { id: started.process.parse()?, bytes: 0, exit: None, ..view };
+    Ok((process, before.tag == DETACHED_TAG))
 }
 
 pub(crate) async fn resize(link: &AgentLink, request: &Resize) -> Result<Nothing, Problem> {

@@ -100,6 +100,9 @@ impl Shared {
         if let Err(problem) = self.store.forget_usage(workspace) {
             tracing::warn!(%workspace, %problem, "its figures stay for a day");
         }
+        if let Err(problem) = self.store.forget_terminals(workspace) {
+            tracing::warn!(%workspace, %problem, "how its terminals stood stays remembered");
+        }
         self.egress.lock().unwrap_or_else(PoisonError::into_inner).remove(workspace);
     }
 }

@@ -133,6 +133,8 @@ commands! {
     "process.list" process_list(WorkspaceRef) -> Vec<Process>;
     /// Starts a process: a terminal, or a program with pipes. Output comes by attaching.
     "process.open" process_open(OpenProcess) -> Process;
+    /// Starts again what a process was, as a new one: its command and the environment it was started with.
+    "process.restart" process_restart(RestartProcess) -> Process;
     /// Starts a program that goes on by itself; what it prints goes to the workspace's log.
     "process.detach" process_detach(OpenProcess) -> Process;
     /// Changes the window size of a terminal.
@@ -145,6 +147,11 @@ commands! {
     "process.kill" process_kill(KillRequest) -> Killed;
     /// Ends a process and drops its transcript.
     "process.close" process_close(ProcessRef) -> Nothing;
+
+    /// How the terminals of a workspace stand: order, names, halves, type size.
+    "terminal.layout" terminal_layout(WorkspaceRef) -> TerminalLayout;
+    /// Keeps how the terminals of a workspace stand, for every window and the next start.
+    "terminal.arrange" terminal_arrange(ArrangeTerminals) -> TerminalLayout;
 
     /// The entries of a directory.
     "file.list" file_list(FileRef) -> DirectoryListing;

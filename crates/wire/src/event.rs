@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::{
-    EgressEntry, EngineStatus, LiveSync, Process, Settings, Snapshot, SnapshotId, Workspace, WorkspaceId,
+    EgressEntry, EngineStatus, LiveSync, Process, Settings, Snapshot, SnapshotId, TerminalLayout, Workspace,
+    WorkspaceId,
 };
 
 /// One change.
@@ -38,6 +39,8 @@ pub enum EventBody {
     Egress(EgressEntry),
     /// A process started or ended.
     Process(Process),
+    /// The terminals of a workspace were arranged anew, or named.
+    Terminals(Box<TerminalLayout>),
     /// Settings were changed.
     Settings(Box<Settings>),
     /// A snapshot is new or changed, or what is under way with it has come further.

@@ -20,6 +20,7 @@ mod resources;
 mod settings;
 mod snapshot;
 mod sync;
+mod terminals;
 mod typescript;
 mod workspace;
 
@@ -50,6 +51,7 @@ pub use snapshot::{
     SnapshotRef, SnapshotStart, SnapshotState, SnapshotWork,
 };
 pub use sync::{LiveSync, SyncAct, SyncChange, SyncPreview, SyncRef, SyncStart, SyncState};
+pub use terminals::{ArrangeTerminals, RestartProcess, TerminalLayout, TerminalTab};
 pub use typescript::typescript;
 pub use workspace::{
     Lease, LeaseChange, LeaseRequest, NetworkProfile, Port, Preset, Usage, Workspace, WorkspaceRef,

@@ -54,11 +54,15 @@ fn syncs(config: &Config, out: &mut String) {
     );
 }
 
-/// Processes by number, logs, and what changes in files.
+/// Terminals, processes by number, logs, and what changes in files.
 fn programs(config: &Config, out: &mut String) {
     declarations!(
         config,
         out,
+        TerminalTab,
+        TerminalLayout,
+        ArrangeTerminals,
+        RestartProcess,
         TreeRequest,
         ContainerProcess,
         ProcessTree,

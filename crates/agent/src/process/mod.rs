@@ -69,6 +69,8 @@ pub(crate) struct Process {
     pub(crate) input: Input,
     pub(crate) output: Arc<Output>,
     description: v1::Process,
+    /// What it was started with, so that it can be started again.
+    asked: v1::ExecRequest,
     started: Instant,
     running: watch::Receiver<bool>,
     /// Memory the history holds once the process has ended, in bytes.
@@ -144,8 +146,8 @@ impl Processes {
         let description = v1::Process {
             process: id.clone(),
             pid,
-            name: request.name,
-            tag: request.tag,
+            name: request.name.clone(),
+            tag: request.tag.clone(),
             argv: started.argv.iter().map(|argument| Bytes::copy_from_slice(argument.as_bytes())).collect(),
             cwd: Bytes::copy_from_slice(started.cwd.as_os_str().as_bytes()),
             pty: request.pty.is_some(),
@@ -157,6 +159,7 @@ impl Processes {
             input: started.input,
             output,
             description,
+            asked: request,
             started: Instant::now(),
             running,
             kept: AtomicUsize::new(0),
@@ -166,6 +169,19 @@ impl Processes {
         self.starts.send_modify(|count| *count += 1);
         tokio::spawn(Arc::clone(self).supervise(process, exit, end, drained));
         Ok(v1::ExecReply { process: id, pid })
+    }
+
+    /// Starts again what a process was, in a folder that may be gone meanwhile. On the runtime's own thread, as `exec`.
+    pub(crate) fn again(self: &Arc<Self>, request: v1::AgainRequest) -> Result<v1::ExecReply, ProcessError> {
+        let mut asked = self.get(&request.process)?.asked.clone();
+        if asked.pty.is_some() && request.pty.is_some() {
+            asked.pty = request.pty;
+        }
+        let there = std::path::Path::new(std::ffi::OsStr::from_bytes(&request.cwd));
+        if there.is_absolute() && there.is_dir() {
+            asked.cwd = request.cwd;
+        }
+        self.exec(asked)
     }
 
     /// Waits for the end of one process, for the last of its output, and tells both.

@@ -5,6 +5,7 @@ mod listing;
 mod schema;
 mod snapshots;
 mod syncs;
+mod terminals;
 mod usage;
 
 use rusqlite::{Connection, OptionalExtension, params};
@@ -85,6 +86,7 @@ impl Store {
         connection.execute_batch(usage::SCHEMA)?;
         connection.execute_batch(snapshots::SCHEMA)?;
         connection.execute_batch(syncs::SCHEMA)?;
+        connection.execute_batch(terminals::SCHEMA)?;
         Ok(Self { connection: Mutex::new(connection) })
     }
 

@@ -39,7 +39,7 @@ export function browserDesktop(): { call: Backend['desktop']; events: Backend['d
     const given = body as Record<string, unknown>;
     switch (name) {
       case 'desktop.start':
-        return { open: [], samples: [], os: 'linux', version: '', test: false };
+        return { open: [], samples: [], os: 'linux', version: '', test: false, host_shell: null };
       case 'desktop.preview-place': {
         const { x, y, width, height, visible } = given;
         Object.assign(pane().style, {
@@ -85,6 +85,8 @@ export function browserDesktop(): { call: Backend['desktop']; events: Backend['d
         return refuse('hand over a path on this machine');
       case 'desktop.save-log':
         return refuse('write a file on this machine');
+      case 'desktop.host-shell':
+        return refuse('give you a shell of this machine');
       case 'desktop.interactive':
       case 'desktop.shortcuts':
       case 'desktop.theme':

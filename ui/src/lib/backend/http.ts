@@ -103,6 +103,9 @@ export function httpBackend(base: URL, token: string): Backend {
       });
     },
 
+    host: () =>
+      Promise.reject({ code: 'refused', message: 'A browser tab has no shell of this machine.' } satisfies Problem),
+
     desktopEvents: desktop.events,
   };
 }

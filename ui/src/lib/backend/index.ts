@@ -1,6 +1,6 @@
 // The one door to the engine and the desktop. Everything above speaks to `Backend`; what is below it (Tauri, the
 // loopback skin, the tests' fixture) is not known to any component.
-import type { Commands, Event, LogQuery, Problem, ProcessId, Theme, WorkspaceId } from '../wire';
+import type { Commands, Event, LogQuery, Problem, ProcessId, Theme, WindowSize, WorkspaceId } from '../wire';
 import type { Frame } from './frame';
 
 export type CommandName = keyof Commands;
@@ -15,6 +15,8 @@ export type DesktopStart = {
   version: string;
   /** An end-to-end test drives this window. */
   test: boolean;
+  /** The host tab is switched on; null where there is none. */
+  host_shell: boolean | null;
 };
 
 /** CSS pixels of the window's content. */
@@ -46,6 +48,8 @@ export type DesktopCommands = {
    * the focus, or the system shows nothing.
    */
   'desktop.notify': [{ title: string; text: string; tag: string }, { shown: boolean }];
+  /** Switches the host tab on or off, in every window. */
+  'desktop.host-shell': [{ on: boolean }, unknown];
   'desktop.close': [{ keep: boolean }, unknown];
 };
 export type DesktopName = keyof DesktopCommands;
@@ -62,6 +66,7 @@ export type DesktopEvent =
   | { kind: 'preview'; url: string; title: string; loading: boolean; can_back: boolean; can_forward: boolean }
   | { kind: 'open'; paths: string[] }
   | { kind: 'close-requested' }
+  | { kind: 'host-shell'; on: boolean }
   /** Something the desktop did or refused, in one sentence. */
   | { kind: 'notice'; text: string }
   /** A workspace was chosen outside the window, in the tray. */
@@ -93,6 +98,9 @@ export type Attachment = {
   close: Close;
 };
 
+/** A shell of this machine, attached. */
+export type HostAttachment = Attachment & { resize: (size: WindowSize) => Promise<unknown> };
+
 export interface Backend {
   /** Calls a command of the engine. Rejects with a {@link Problem}. */
   call<K extends CommandName>(name: K, body: Commands[K][0]): Promise<Commands[K][1]>;
@@ -102,6 +110,8 @@ export interface Backend {
   events(since: number | null, sink: EventSink): Promise<Close>;
   /** Output of a process from a byte offset on. */
   attach(id: WorkspaceId, process: ProcessId, offset: number, sink: FrameSink): Promise<Attachment>;
+  /** Starts a shell of this machine; it ends with the attachment. Only the desktop has one. */
+  host(size: WindowSize, sink: FrameSink): Promise<HostAttachment>;
   /** What the window and its preview tell. */
   desktopEvents(sink: (event: DesktopEvent) => void): Promise<Close>;
 }

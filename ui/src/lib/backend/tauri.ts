@@ -2,7 +2,7 @@
 import { Channel, invoke } from '@tauri-apps/api/core';
 import type { Event, Problem } from '../wire';
 import { decodeFrames } from './frame';
-import { asProblem, type Backend, type DesktopEvent } from './index';
+import { type Attachment, asProblem, type Backend, type DesktopEvent, type FrameSink } from './index';
 
 type Opened = { stream: number };
 /** Frames, or that there will be no more of them though the process did not end. */
@@ -22,6 +22,38 @@ function bytesOf(message: ArrayBuffer | number[] | Uint8Array): Uint8Array {
   return message instanceof Uint8Array ? message : new Uint8Array(message);
 }
 
+/** A stream of output, and what goes back. */
+async function output(name: string, body: unknown, sink: FrameSink): Promise<Attachment & Opened> {
+  let [open, closed] = [true, false];
+  const channel = new Channel<Output>((message) => {
+    if (!open) return;
+    if ('lost' in message) {
+      open = false;
+      sink.lost(message.lost);
+      return;
+    }
+    try {
+      sink.frames(decodeFrames(bytesOf(message)));
+    } catch (thrown) {
+      open = false;
+      sink.lost(asProblem(thrown));
+    }
+  });
+  const { stream } = await rpc<Opened>(name, body, channel as Channel<never>);
+  return {
+    stream,
+    input: (bytes) => invoke('rpc', bytes, { headers: { name: 'stream.input', stream: String(stream) } }),
+    ack: (bytes) => tell('stream.ack', { stream, bytes }),
+    close: () => {
+      // Also after the stream ended by itself: the bridge keeps its entry until it is told.
+      if (closed) return;
+      closed = true;
+      open = false;
+      tell('stream.close', { stream });
+    },
+  };
+}
+
 export function tauriBackend(): Backend {
   return {
     call: (name, body) => rpc(name, body),
@@ -35,34 +67,12 @@ export function tauriBackend(): Backend {
       return () => tell('stream.close', { stream });
     },
 
-    async attach(id, process, offset, sink) {
-      let [open, closed] = [true, false];
-      const channel = new Channel<Output>((message) => {
-        if (!open) return;
-        if ('lost' in message) {
-          open = false;
-          sink.lost(message.lost);
-          return;
-        }
-        try {
-          sink.frames(decodeFrames(bytesOf(message)));
-        } catch (thrown) {
-          open = false;
-          sink.lost(asProblem(thrown));
-        }
-      });
-      const { stream } = await rpc<Opened>('stream.attach', { id, process, offset }, channel as Channel<never>);
-      return {
-        input: (bytes) => invoke('rpc', bytes, { headers: { name: 'stream.input', stream: String(stream) } }),
-        ack: (bytes) => tell('stream.ack', { stream, bytes }),
-        close: () => {
-          // Also after the stream ended by itself: the bridge keeps its entry until it is told.
-          if (closed) return;
-          closed = true;
-          open = false;
-          tell('stream.close', { stream });
-        },
-      };
+    attach: (id, process, offset, sink) => output('stream.attach', { id, process, offset }, sink),
+
+    async host(size, sink) {
+      const attachment = await output('stream.host', size, sink);
+      const { stream } = attachment;
+      return { ...attachment, resize: (size) => rpc('stream.host-size', { stream, ...size }) };
     },
 
     async desktopEvents(sink) {

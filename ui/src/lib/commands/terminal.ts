@@ -5,24 +5,30 @@ import { alive, appOf } from '../state/facts';
 import { type Command, focus } from './types';
 
 export function terminal(app: App): Command[] {
-  const { terminals, view } = app;
+  const { terminals } = app;
+  const { arrangement } = terminals;
   const can = () => app.workspace !== null && alive(app.workspace);
   const some = () => terminals.active !== null;
   const step = (by: number) => () => {
     if (app.workspace === null) return;
     const list = terminals.listed(app.workspace.id);
     if (list.length === 0) return;
-    const front = view.half === 'second' ? view.beside[app.workspace.id] : view.tabs[app.workspace.id];
+    const { id: workspace } = app.workspace;
+    const front =
+      arrangement.half(workspace) === 'second' ? arrangement.beside(workspace) : arrangement.front(workspace);
     const at = list.findIndex(({ id }) => id === (front ?? appOf(list)?.id));
     const next = list[(at + by + list.length) % list.length];
     if (next !== undefined) terminals.show(app.workspace.id, next.id);
   };
   const move = (by: number) => {
     const process = terminals.active?.process;
-    if (process === undefined) return;
+    if (process === undefined || process === null) return;
     const list = terminals.listed(process.workspace);
     const at = list.findIndex(({ id }) => id === process.id);
-    view.order.move(process.workspace, list, process.id, at + by);
+    arrangement.move(process.workspace, process.id, at + by);
+  };
+  const resize = (by: number | null) => {
+    if (app.workspace !== null) terminals.resizeType(app.workspace.id, by);
   };
   return [
     {
@@ -35,6 +41,13 @@ export function terminal(app: App): Command[] {
       run: () => {
         if (app.workspace !== null) void terminals.openShell(app.workspace.id);
       },
+    },
+    {
+      id: 'host',
+      title: t.host.open,
+      group: 'terminal',
+      when: () => terminals.host.allowed === true,
+      run: () => void terminals.host.show(),
     },
     {
       id: 'terminal',
@@ -94,7 +107,7 @@ export function terminal(app: App): Command[] {
       run: () => {
         if (app.workspace === null) return;
         const { id } = app.workspace;
-        if (view.beside[id] === undefined) void terminals.split(id);
+        if (arrangement.beside(id) === undefined) void terminals.split(id);
         else terminals.join(id);
       },
     },
@@ -105,7 +118,8 @@ export function terminal(app: App): Command[] {
       shortcut: 'Mod+=',
       anywhere: true,
       page: 'never',
-      run: () => terminals.resizeType(1),
+      when: some,
+      run: () => resize(1),
     },
     {
       id: 'font-smaller',
@@ -114,7 +128,8 @@ export function terminal(app: App): Command[] {
       shortcut: 'Mod+-',
       anywhere: true,
       page: 'never',
-      run: () => terminals.resizeType(-1),
+      when: some,
+      run: () => resize(-1),
     },
     {
       id: 'font-reset',
@@ -123,7 +138,8 @@ export function terminal(app: App): Command[] {
       shortcut: 'Mod+0',
       anywhere: true,
       page: 'never',
-      run: () => terminals.resizeType(null),
+      when: some,
+      run: () => resize(null),
     },
     {
       id: 'clear',

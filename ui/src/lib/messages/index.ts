@@ -3,6 +3,7 @@ import { create, drop, empty } from './arrival';
 import { engine } from './engine';
 import { editor, files } from './files';
 import { health } from './health';
+import { host } from './host';
 import { duration, lease } from './lease';
 import { logs } from './logs';
 import { log, network, panel } from './panel';
@@ -58,6 +59,7 @@ export const t = {
   files,
   editor,
   terminal,
+  host,
   panel,
   log,
   logs,

@@ -1,6 +1,26 @@
 // Terminals.
 import type { ProcessRole } from '../wire';
 
+/** Names of signals that end programs, as Linux numbers them: containers are Linux. */
+const SIGNALS: Record<number, string> = {
+  1: 'HUP',
+  2: 'INT',
+  3: 'QUIT',
+  4: 'ILL',
+  5: 'TRAP',
+  6: 'ABRT',
+  7: 'BUS',
+  8: 'FPE',
+  9: 'KILL',
+  11: 'SEGV',
+  13: 'PIPE',
+  14: 'ALRM',
+  15: 'TERM',
+  24: 'XCPU',
+  25: 'XFSZ',
+  31: 'SYS',
+};
+
 export const terminal = {
   pane: 'Terminal',
   tabs: 'Terminals and programs',
@@ -23,7 +43,7 @@ export const terminal = {
   notRunning: 'Terminals open while the workspace runs.',
   exited: (code: number) => `exited with code ${code}`,
   exitedWell: 'finished',
-  killed: (signal: number) => `ended by signal ${signal}`,
+  killed: (signal: number) => `ended by signal ${signal}${SIGNALS[signal] ? ` (${SIGNALS[signal]})` : ''}`,
   ended: 'ended',
   restart: 'Restart',
   bell: 'rang',

@@ -74,6 +74,7 @@ export class App {
         this.feed.start(),
       ]);
       this.desktop = desktop;
+      this.terminals.host.allow(desktop.host_shell);
       this.#selectFirst();
       if (desktop.open.length > 0 && this.only === null) await this.act.deploy(desktop.open);
     } catch (thrown) {
@@ -125,6 +126,8 @@ export class App {
         window.dispatchEvent(new KeyboardEvent('keydown', { key, ctrlKey, shiftKey, altKey, cancelable: true }));
         return;
       }
+      case 'host-shell':
+        return this.terminals.host.allow(event.on);
       case 'close-requested':
         return this.act.closeWindow();
     }

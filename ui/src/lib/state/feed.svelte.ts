@@ -150,15 +150,18 @@ export class Feed {
   }
 
   async #readRoom(id: WorkspaceId): Promise<void> {
-    const [messages, processes, egress] = await Promise.all([
+    const [messages, processes, egress, terminals] = await Promise.all([
       this.#backend.call('workspace.messages', { id }),
       this.#backend.call('process.list', { id }),
       this.#backend.call('network.list', { id }),
+      this.#backend.call('terminal.layout', { id }),
     ]);
     const room = this.#store.openRoom(id);
     this.#store.putMessages(id, rowsOf(messages));
     room.processes = processes;
     room.egress = egress;
+    room.terminals = terminals;
+    if (!room.loaded) room.found = terminals;
     room.loaded = true;
   }
 }

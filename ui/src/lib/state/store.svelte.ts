@@ -10,6 +10,7 @@ import type {
   ProcessId,
   Settings,
   Snapshot,
+  TerminalLayout,
   Workspace,
   WorkspaceId,
 } from '../wire';
@@ -20,11 +21,25 @@ const MAX_EGRESS = 1000;
 
 export type MessageRow = { seq: number; at_ms: number; message: Message };
 
+/** Terminals nobody arranged. */
+export const UNARRANGED: TerminalLayout = {
+  tabs: [],
+  front: null,
+  beside: null,
+  second: false,
+  share: null,
+  font_px: null,
+};
+
 /** What is known of the inside of one workspace. */
 export class Room {
   messages = $state.raw<MessageRow[]>([]);
   processes = $state.raw<Process[]>([]);
   egress = $state.raw<EgressEntry[]>([]);
+  /** How its terminals stand. */
+  terminals = $state.raw<TerminalLayout>(UNARRANGED);
+  /** The same as it was when the room was read first. */
+  found = $state.raw<TerminalLayout>(UNARRANGED);
   /** The lists were read; before that only events are here. */
   loaded = $state(false);
 }
@@ -141,6 +156,9 @@ export class Store {
           break;
         case 'process':
           this.putProcess(body.value);
+          break;
+        case 'terminals':
+          if (workspace !== null) this.openRoom(workspace).terminals = body.value;
           break;
         case 'snapshot':
           this.putSnapshot(body.value);

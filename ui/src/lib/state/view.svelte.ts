@@ -1,9 +1,8 @@
 // What a person chose in this window: selection, layout, open dialogs and files. Sizes and the last selection are
 // remembered per workspace in local storage. Nothing here is the engine's truth.
 import { SvelteSet } from 'svelte/reactivity';
-import type { FileEntry, Plan, Problem, ProcessId, Snapshot, Source, Workspace, WorkspaceId } from '../wire';
+import type { FileEntry, Plan, Problem, Snapshot, Source, Workspace, WorkspaceId } from '../wire';
 import { keep, kept } from './keep';
-import { TabOrder } from './tabOrder.svelte';
 
 export type Layout = 'all' | 'preview' | 'terminal' | 'messages';
 export const LAYOUTS: Layout[] = ['all', 'preview', 'terminal'];
@@ -79,15 +78,6 @@ export class View {
   device = $state<Device>('full');
   dialog = $state.raw<Dialog | null>(null);
   notices = $state.raw<Notice[]>([]);
-  /** The process whose tab is in front, per workspace. */
-  tabs = $state<Record<WorkspaceId, ProcessId | undefined>>({});
-  /** The one in the second half, where there is one. */
-  beside = $state<Record<WorkspaceId, ProcessId | undefined>>({});
-  /** The half that was used last. */
-  half = $state<'first' | 'second'>('first');
-  readonly order = new TabOrder();
-  /** Names given to tabs here. */
-  tabNames = $state<Record<string, string>>(kept('tab-names', {}));
   files = $state<OpenFile[]>([]);
   /** The path in front of the preview; null shows the preview. */
   file = $state<string | null>(null);
@@ -119,12 +109,7 @@ export class View {
   /** The workspace is gone: nothing of it stays remembered. */
   forget(id: WorkspaceId): void {
     keep(`place.${id}`, null);
-    delete this.tabs[id];
-    delete this.beside[id];
-    this.order.forget(id);
     this.files = this.files.filter((file) => file.id !== id);
-    for (const key of Object.keys(this.tabNames)) if (key.startsWith(`${id}/`)) delete this.tabNames[key];
-    keep('tab-names', this.tabNames);
   }
 
   place(change: { layout?: Layout; sizes?: Sizes; device?: Device }): void {
@@ -144,11 +129,6 @@ export class View {
   showPanel(panel: Panel): void {
     this.panel = panel;
     if (this.layout === 'preview' || this.layout === 'terminal') this.place({ layout: 'all' });
-  }
-
-  nameTab(id: WorkspaceId, process: ProcessId, name: string): void {
-    this.tabNames[`${id}/${process}`] = name;
-    keep('tab-names', this.tabNames);
   }
 
   say(text: string): void {

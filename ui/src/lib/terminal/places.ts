@@ -1,45 +1,31 @@
 // Where each shell stands, so that its tab begins there again after it ended. Read from the kernel's own link to a
 // process's folder, a moment after a line was sent; the folder of a process that ended cannot be asked for any more.
-// Kept over restarts of the app. Comes in: a path from a container, used only to start a program in that container.
+// Comes in: a path from a container, used only to start a program in that container.
 import type { Backend } from '../backend';
-import { keep, kept } from '../state/keep';
 import type { Process } from '../wire';
 
 /** After a line was sent, milliseconds: a command has then changed folder, or runs. */
 const SETTLED_MS = 400;
-/** Tabs remembered. */
-const MOST = 64;
 const LONGEST = 4096;
+
+/** Where what was read is kept. */
+type Keeper = { putFolder(process: Process, folder: string): void };
 
 export class Places {
   #backend: Backend;
-  #folders: Record<string, string> = kept('terminal-folders', {});
+  #keeper: Keeper;
   #leaders = new Map<string, number>();
   #timers = new Map<string, ReturnType<typeof setTimeout>>();
 
-  constructor(backend: Backend) {
+  constructor(backend: Backend, keeper: Keeper) {
     this.#backend = backend;
-  }
-
-  /** The folder a tab was in last. */
-  of(key: string): string | undefined {
-    return this.#folders[key];
-  }
-
-  put(key: string, folder: string): void {
-    if (!folder.startsWith('/') || folder.length > LONGEST || this.#folders[key] === folder) return;
-    const { [key]: _, ...others } = this.#folders;
-    this.#folders = Object.fromEntries([...Object.entries(others), [key, folder]].slice(-MOST));
-    keep('terminal-folders', this.#folders);
+    this.#keeper = keeper;
   }
 
   forget(key: string): void {
     clearTimeout(this.#timers.get(key));
     this.#timers.delete(key);
     this.#leaders.delete(key);
-    if (this.#folders[key] === undefined) return;
-    delete this.#folders[key];
-    keep('terminal-folders', this.#folders);
   }
 
   /** A line was sent to it: look soon, once for several. */
@@ -52,19 +38,21 @@ export class Places {
   }
 
   /** Looks now. A process that ended meanwhile leaves what was known. */
-  async look(key: string, { workspace: id, id: process }: Process): Promise<void> {
+  async look(key: string, process: Process): Promise<void> {
+    const { workspace: id } = process;
     try {
       let leader = this.#leaders.get(key);
       if (leader === undefined) {
         const { processes } = await this.#backend.call('process.tree', { id, sample_ms: 1 });
         // Of those that belong to the tab, the one that was started first is the shell itself.
-        leader = processes.filter((one) => one.process === process).sort((a, b) => b.age_ms - a.age_ms)[0]?.pid;
+        leader = processes.filter((one) => one.process === process.id).sort((a, b) => b.age_ms - a.age_ms)[0]?.pid;
         if (leader === undefined) return;
         this.#leaders.set(key, leader);
       }
       const { target } = await this.#backend.call('file.stat', { id, path: `/proc/${leader}/cwd` });
       // The kernel says so of a folder that was removed.
-      if (target !== null && !target.endsWith(' (deleted)')) this.put(key, target);
+      if (target === null || !target.startsWith('/') || target.endsWith(' (deleted)')) return;
+      if (new TextEncoder().encode(target).length <= LONGEST) this.#keeper.putFolder(process, target);
     } catch {
       this.#leaders.delete(key);
     }

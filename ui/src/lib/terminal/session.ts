@@ -1,4 +1,4 @@
-// One process on one xterm: attach from the beginning, write per animation frame, acknowledge what was parsed, send
+// One line on one xterm: attach from the beginning, write per animation frame, acknowledge what was parsed, send
 // keys back. Comes in: hostile bytes. So no window options, no clipboard sequences, links only http(s) and only after
 // asking, and answers the terminal makes to queries in old output are not sent.
 import '@xterm/xterm/css/xterm.css';
@@ -12,12 +12,12 @@ import type { Frame, ProcessEnd } from '../backend/frame';
 import { bytes as sizeText } from '../format';
 import { t } from '../messages';
 import type { App } from '../state/app.svelte';
-import type { Process, WindowSize } from '../wire';
+import type { WindowSize } from '../wire';
 import { readColours } from './colours';
 import { HARDENED, harden } from './hostile';
 import { Intake } from './intake';
 import { handleKey } from './keyboard';
-import { followLink } from './links';
+import type { Line } from './line';
 import { pasteInto } from './paste';
 
 const SCROLLBACK = 10_000;
@@ -27,7 +27,7 @@ export class Session {
   readonly key: string;
   readonly element = document.createElement('div');
   readonly terminal: Terminal;
-  readonly process: Process;
+  readonly line: Line;
   onBell: () => void = () => {};
   onFound: (at: number, of: number) => void = () => {};
   /** It was there before this window, with what it had printed. */
@@ -47,15 +47,15 @@ export class Session {
   #sent: WindowSize | null = null;
   #again: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(app: App, process: Process, fontPx: number) {
+  constructor(app: App, line: Line, fontPx: number) {
     this.#app = app;
-    this.process = process;
-    this.key = `${process.workspace}/${process.id}`;
+    this.line = line;
+    this.key = line.key;
     this.element.className = 'terminal-host';
     this.terminal = new Terminal({
       ...HARDENED,
       allowProposedApi: true,
-      convertEol: !process.terminal,
+      convertEol: !line.terminal,
       cursorBlink: false,
       fontFamily: getComputedStyle(document.documentElement).getPropertyValue('--font-mono'),
       fontSize: fontPx,
@@ -65,13 +65,13 @@ export class Session {
       scrollback: SCROLLBACK,
       theme: readColours(),
       // OSC 8: the address itself is asked about, never only its text.
-      linkHandler: { activate: (_event, uri) => followLink(app, process.workspace, uri), allowNonHttpProtocols: false },
+      linkHandler: { activate: (_event, uri) => line.follow(uri), allowNonHttpProtocols: false },
     });
     harden(this.terminal);
     this.terminal.loadAddon(this.#fit);
     this.terminal.loadAddon(this.#search);
     this.terminal.loadAddon(new UnicodeGraphemesAddon());
-    this.terminal.loadAddon(new WebLinksAddon((_event, uri) => followLink(app, process.workspace, uri)));
+    this.terminal.loadAddon(new WebLinksAddon((_event, uri) => line.follow(uri)));
     this.#intake = new Intake(this.terminal, (bytes) => this.#attachment?.ack(bytes));
     this.terminal.onData((data) => this.#send(new TextEncoder().encode(data)));
     this.terminal.onBinary((data) => this.#send(Uint8Array.from(data, (letter) => letter.charCodeAt(0) & 255)));
@@ -178,14 +178,12 @@ export class Session {
   }
 
   async #attach(): Promise<void> {
-    const { workspace, id } = this.process;
     try {
       // What was written before now is history: queries in it were answered when they were made.
-      const listed = this.#offset > 0 ? [] : await this.#app.backend.call('process.list', { id: workspace });
-      const written = listed.find((other) => other.id === id)?.bytes ?? 0;
+      const written = this.#offset > 0 ? 0 : await this.line.written();
       this.#intake.historyUntil(Math.max(written, this.#offset));
       if (written > 0) this.onRestored();
-      const attachment = await this.#app.backend.attach(workspace, id, this.#offset, {
+      const attachment = await this.line.attach(this.#offset, this.size, {
         frames: (batch) => this.#take(batch),
         lost: () => this.#lost(),
       });
@@ -193,9 +191,15 @@ export class Session {
       this.#attachment = attachment;
       this.#intake.flushAcks();
       this.#tellSize();
-    } catch {
+    } catch (thrown) {
+      if (this.line.process === null) this.#app.view.complain(asProblem(thrown));
       this.#lost();
     }
+  }
+
+  /** The process of a workspace behind it, where it is one. */
+  get process(): Line['process'] {
+    return this.line.process;
   }
 
   /** The stream ended by itself: attach again where it stopped, as long as the process is still listed. */
@@ -203,8 +207,7 @@ export class Session {
     this.#attachment?.close();
     this.#attachment = null;
     if (this.#disposed || this.#ended) return;
-    const known = this.#app.store.room(this.process.workspace)?.processes.some(({ id }) => id === this.process.id);
-    if (known === false) return;
+    if (!this.line.stays()) return this.#exit({ code: null, signal: null });
     clearTimeout(this.#again);
     this.#again = setTimeout(() => void this.#attach(), REATTACH_MS);
   }
@@ -224,10 +227,7 @@ export class Session {
 
   #exit(exit: ProcessEnd): void {
     this.#ended = true;
-    // The stream's last word is the engine's as much as an event is, and it comes for every kind of process.
-    const { workspace, id } = this.process;
-    const known = this.#app.store.room(workspace)?.processes.find((process) => process.id === id);
-    if (known !== undefined && known.exit === null) this.#app.store.putProcess({ ...known, exit });
+    this.line.ended(exit);
     this.terminal.options.cursorInactiveStyle = 'none';
     this.terminal.options.disableStdin = true;
   }
@@ -244,14 +244,13 @@ export class Session {
 
   /** At most once a frame, and only what changed. */
   #tellSize(): void {
-    if (this.#ended || !this.process.terminal || this.process.exit !== null) return;
+    if (this.#ended || !this.line.terminal || this.line.over()) return;
     cancelAnimationFrame(this.#frame);
     this.#frame = requestAnimationFrame(() => {
       const size = this.size;
       if (this.#sent?.columns === size.columns && this.#sent.rows === size.rows) return;
       this.#sent = size;
-      const { workspace: id, id: process } = this.process;
-      this.#app.backend.call('process.resize', { id, process, size }).catch(() => {
+      this.line.resize(size).catch(() => {
         // It ended meanwhile; the exit frame says so. The next change of size asks again.
         this.#sent = null;
       });

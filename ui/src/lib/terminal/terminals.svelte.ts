@@ -4,7 +4,10 @@
 import { SvelteSet } from 'svelte/reactivity';
 import { t } from '../messages';
 import type { App } from '../state/app.svelte';
-import type { PhaseName, Process, ProcessId, WorkspaceId } from '../wire';
+import type { PhaseName, Process, ProcessId, WindowSize, WorkspaceId } from '../wire';
+import { Arrangement } from './arrangement.svelte';
+import { HostTab } from './host.svelte';
+import { processLine } from './line';
 import { Places } from './places';
 import type { Session } from './session';
 
@@ -19,12 +22,12 @@ export class Terminals {
   /** The search bar is open. */
   finding = $state(false);
   found = $state.raw<{ at: number; of: number }>({ at: 0, of: 0 });
-  /** Type size, pixels; the setting until changed here. */
-  zoom = $state(0);
   active = $state.raw<Session | null>(null);
   /** Tabs whose program ran before this window looked at it. */
   restored = new SvelteSet<string>();
+  readonly arrangement: Arrangement;
   readonly places: Places;
+  readonly host: HostTab;
   /** Started by this window: nothing of them was there before. */
   #own = new Set<string>();
   /** The tab whose terminal gets the focus as soon as it stands on the page. */
@@ -34,12 +37,19 @@ export class Terminals {
 
   constructor(app: App) {
     this.#app = app;
-    this.places = new Places(app.backend);
+    this.arrangement = new Arrangement(app.backend, app.store, (problem) => app.view.complain(problem));
+    this.places = new Places(app.backend, this.arrangement);
+    this.host = new HostTab(app);
   }
 
-  get fontPx(): number {
-    const base = this.#app.store.settings?.terminal_font_px ?? FONT.usual;
-    return Math.min(FONT.most, Math.max(FONT.least, base + this.zoom));
+  get usualFontPx(): number {
+    return this.#app.store.settings?.terminal_font_px ?? FONT.usual;
+  }
+
+  /** Type size in a workspace, pixels: the setting until changed there. */
+  fontPx(id: WorkspaceId): number {
+    const px = this.arrangement.fontPx(id) ?? this.usualFontPx;
+    return Math.min(FONT.most, Math.max(FONT.least, px));
   }
 
   key(process: Process): string {
@@ -52,7 +62,7 @@ export class Terminals {
     const key = this.key(process);
     let session = this.#sessions.get(key);
     if (session === undefined) {
-      session = new Session(this.#app, process, this.fontPx);
+      session = new Session(this.#app, processLine(this.#app, process), this.fontPx(process.workspace));
       session.onBell = () => {
         if (this.active?.key !== key) this.bells.add(key);
       };
@@ -96,32 +106,45 @@ export class Terminals {
 
   closeAll(): void {
     for (const key of [...this.#sessions.keys()]) this.#drop(key);
+    this.host.allow(this.host.allowed === null ? null : false);
   }
 
-  resizeType(by: number | null): void {
-    this.zoom =
-      by === null ? 0 : this.fontPx + by < FONT.least || this.fontPx + by > FONT.most ? this.zoom : this.zoom + by;
-    for (const session of this.#sessions.values()) session.setFont(this.fontPx);
+  /** Larger or smaller type in a workspace; null: the setting again. */
+  resizeType(id: WorkspaceId, by: number | null): void {
+    const px = by === null ? null : this.fontPx(id) + by;
+    if (px !== null && (px < FONT.least || px > FONT.most)) return;
+    this.arrangement.setFont(id, px);
+    this.applySettings();
   }
 
   applySettings(): void {
-    for (const session of this.#sessions.values()) session.setFont(this.fontPx);
+    for (const session of this.#sessions.values())
+      if (session.process !== null) session.setFont(this.fontPx(session.process.workspace));
+    this.host.session?.setFont(this.usualFontPx);
   }
 
   applyTheme(): void {
     for (const session of this.#sessions.values()) session.setTheme();
+    this.host.session?.setTheme();
+  }
+
+  get #size(): WindowSize {
+    return this.active?.size ?? { columns: 80, rows: 24 };
+  }
+
+  /** A process this window started: nothing of it was there before, and its event may come later. */
+  #opened(process: Process): void {
+    this.#own.add(this.key(process));
+    const room = this.#app.store.openRoom(process.workspace);
+    if (!room.processes.some(({ id }) => id === process.id)) this.#app.store.putProcess(process);
   }
 
   /** Opens a shell, or the command given, and brings its tab in front. */
-  async openShell(id: WorkspaceId, argv: string[] = [], name?: string, cwd?: string): Promise<Process | undefined> {
-    const size = this.active?.size ?? { columns: 80, rows: 24 };
-    const opened = await this.#app.act.attempt(
-      this.#app.backend.call('process.open', { id, argv, env: {}, terminal: size, stdin: false, name, cwd }),
-    );
+  async openShell(id: WorkspaceId, argv: string[] = []): Promise<Process | undefined> {
+    const asked = { id, argv, env: {}, terminal: this.#size, stdin: false };
+    const opened = await this.#app.act.attempt(this.#app.backend.call('process.open', asked));
     if (opened === undefined) return;
-    this.#own.add(this.key(opened));
-    const room = this.#app.store.openRoom(id);
-    if (!room.processes.some((process) => process.id === opened.id)) this.#app.store.putProcess(opened);
+    this.#opened(opened);
     this.show(id, opened.id);
     this.focusOn(opened);
     return opened;
@@ -135,12 +158,14 @@ export class Terminals {
   }
 
   show(id: WorkspaceId, process: ProcessId): void {
-    const { view } = this.#app;
-    const { tabs, beside } = view;
+    const { arrangement } = this;
+    this.host.front = false;
+    const beside = arrangement.beside(id);
     // What stands beside stays there; what is chosen takes the half that was used last.
-    if (beside[id] !== process && (beside[id] === undefined || view.half === 'first')) tabs[id] = process;
-    else if (tabs[id] !== process) beside[id] = process;
-    view.half = beside[id] === process ? 'second' : 'first';
+    if (beside === process) arrangement.choose(id, { half: 'second' });
+    else if (beside === undefined || arrangement.half(id) === 'first' || arrangement.front(id) === process)
+      arrangement.choose(id, { front: process, half: 'first' });
+    else arrangement.choose(id, { beside: process, half: 'second' });
     if (this.#app.view.layout !== 'all' && this.#app.view.layout !== 'terminal')
       this.#app.view.place({ layout: 'all' });
     this.#app.view.dialog = null;
@@ -153,14 +178,15 @@ export class Terminals {
       await this.#app.act.redeploy(process.workspace, from);
       return;
     }
-    const argv = process.role === 'exec' && process.command !== '' ? ['/bin/sh', '-c', process.command] : [];
-    const key = this.key(process);
-    const { view } = this.#app;
-    const given = view.tabNames[key];
-    const opened = await this.openShell(process.workspace, argv, process.name, this.places.of(key));
+    const { workspace: id, id: old } = process;
+    const again = { id, process: old, folder: this.arrangement.folder(process), terminal: this.#size };
+    const opened = await this.#app.act.attempt(this.#app.backend.call('process.restart', again));
     if (opened === undefined) return;
-    if (given !== undefined) view.nameTab(process.workspace, opened.id, given);
-    view.order.replace(process.workspace, process.id, opened.id);
+    this.#opened(opened);
+    this.arrangement.replace(id, old, opened.id);
+    if (this.arrangement.beside(id) === old) this.arrangement.choose(id, { beside: opened.id, half: 'second' });
+    else this.show(id, opened.id);
+    this.focusOn(opened);
     if (process.exit !== null) await this.#end(process);
   }
 
@@ -187,48 +213,46 @@ export class Terminals {
     if (!ended) return;
     this.#drop(`${id}/${process}`);
     this.places.forget(`${id}/${process}`);
-    if (this.#app.view.beside[id] === process) delete this.#app.view.beside[id];
+    if (this.arrangement.beside(id) === process) this.join(id);
     // No event tells that a transcript was dropped, so the list is read again.
     await this.#app.act.attempt(this.#app.feed.openRoom(id, true));
   }
 
   /** The processes of a workspace in the order of their tabs. */
   listed(id: WorkspaceId): Process[] {
-    return this.#app.view.order.sorted(id, this.#app.store.room(id)?.processes ?? []);
+    return this.arrangement.sorted(id, this.#app.store.room(id)?.processes ?? []);
   }
 
   /** Shows a tab in the second half; without one, a new shell. */
   async split(id: WorkspaceId, process?: Process): Promise<void> {
-    const { view } = this.#app;
-    const first = view.tabs[id] ?? this.active?.process.id;
+    const { arrangement } = this;
+    const first = arrangement.front(id) ?? this.active?.process?.id;
     const opened = process ?? (await this.#openBeside(id));
     if (opened === undefined) return;
     if (opened.id === first) {
       // It cannot stand in both: another one takes the first half.
-      const other = this.listed(id).find((one) => one.id !== opened.id && one.id !== view.beside[id]);
+      const other = this.listed(id).find((one) => one.id !== opened.id && one.id !== arrangement.beside(id));
       if (other === undefined) return;
-      view.tabs[id] = other.id;
-    } else if (first !== undefined) view.tabs[id] = first;
-    view.beside[id] = opened.id;
-    view.half = 'second';
+      arrangement.choose(id, { front: other.id });
+    } else if (first !== undefined) arrangement.choose(id, { front: first });
+    arrangement.choose(id, { beside: opened.id, half: 'second' });
     this.focusOn(opened);
   }
 
   async #openBeside(id: WorkspaceId): Promise<Process | undefined> {
-    const first = this.#app.view.tabs[id] ?? this.active?.process.id;
+    const first = this.arrangement.front(id) ?? this.active?.process?.id;
     const opened = await this.openShell(id);
-    if (opened !== undefined && first !== undefined) this.#app.view.tabs[id] = first;
+    if (opened !== undefined && first !== undefined) this.arrangement.choose(id, { front: first });
     return opened;
   }
 
   /** One half again: what is in the second stays as a tab. */
   join(id: WorkspaceId): void {
-    delete this.#app.view.beside[id];
-    this.#app.view.half = 'first';
+    this.arrangement.choose(id, { beside: null, half: 'first' });
   }
 
   nameOf(process: Process): string {
-    return this.#app.view.tabNames[this.key(process)] ?? process.name;
+    return this.arrangement.name(process);
   }
 
   askRename(process: Process): void {
@@ -239,7 +263,7 @@ export class Terminals {
       value: this.nameOf(process),
       act: t.workspace.renameDo,
       check: (name) => (name.length >= 1 && name.length <= 40 ? null : t.workspace.renameInvalid),
-      run: (name) => this.#app.view.nameTab(process.workspace, process.id, name),
+      run: (name) => this.arrangement.rename(process, name),
     };
   }
 }

@@ -347,7 +347,7 @@ body: EventBody, };
 /**
  * What changed.
  */
-export type EventBody = { "kind": "gap" } | { "kind": "engine", "value": EngineStatus } | { "kind": "workspace", "value": Workspace } | { "kind": "removed" } | { "kind": "message", "value": Message } | { "kind": "egress", "value": EgressEntry } | { "kind": "process", "value": Process } | { "kind": "settings", "value": Settings } | { "kind": "snapshot", "value": Snapshot } | { "kind": "snapshot-removed", "value": SnapshotId } | { "kind": "sync", "value": LiveSync };
+export type EventBody = { "kind": "gap" } | { "kind": "engine", "value": EngineStatus } | { "kind": "workspace", "value": Workspace } | { "kind": "removed" } | { "kind": "message", "value": Message } | { "kind": "egress", "value": EgressEntry } | { "kind": "process", "value": Process } | { "kind": "terminals", "value": TerminalLayout } | { "kind": "settings", "value": Settings } | { "kind": "snapshot", "value": Snapshot } | { "kind": "snapshot-removed", "value": SnapshotId } | { "kind": "sync", "value": LiveSync };
 
 /**
  * How much a message matters.
@@ -1821,6 +1821,14 @@ total: number, };
 /**
  * Ask for a container's processes.
  */
+export type TerminalTab = { process: ProcessId, name: string | null, folder: string | null, };
+
+export type TerminalLayout = { tabs: Array<TerminalTab>, front: ProcessId | null, beside: ProcessId | null, second: boolean, share: number | null, font_px: number | null, };
+
+export type ArrangeTerminals = { id: WorkspaceId, layout: TerminalLayout, };
+
+export type RestartProcess = { id: WorkspaceId, process: ProcessId, folder?: string, terminal?: WindowSize, };
+
 export type TreeRequest = { 
 /**
  * The workspace.
@@ -2238,6 +2246,9 @@ export type Commands = {
   /** Signals any process of the container by its number, alone or with all that descends from it. */
   "process.kill": [KillRequest, Killed];
   /** Ends a process and drops its transcript. */
+  "process.restart": [RestartProcess, Process];
+  "terminal.layout": [WorkspaceRef, TerminalLayout];
+  "terminal.arrange": [ArrangeTerminals, TerminalLayout];
   "process.close": [ProcessRef, Nothing];
   /** The entries of a directory. */
   "file.list": [FileRef, DirectoryListing];
