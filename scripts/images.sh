@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Base images: the real ones are pulled; where no registry can be reached, the labelled stand-ins of tests/images are built.
-# In: an engine that answers. Out: tags. An image that is here already is used as it is; none is ever removed or replaced.
+# In: an engine that answers. Out: tags. An image that is here already is used as it is; none is ever replaced. Only what
+# tests prepared is removed.
 
 IMAGES_TEST=(node:24-alpine python:3.13-slim)
 
@@ -61,6 +62,26 @@ images_standin() {
     die "the stand-in image could not be built" "The log above says why. With a network that reaches a registry it is not needed."
 }
 
+# images_forget_tests: removes what Slipway prepared for tests more than an hour ago. All tests share it, so none removes it;
+# a younger one may be about to be used by another run, and one that a container is made of stays. Whose an image is says its
+# label: instances of tests end so (tests/support/containers.rs). The tag is looked at too, for labels are inherited; one
+# without a tag lost it to another test that prepared the same.
+images_forget_tests() {
+  local id instance digest made tags old forgotten=0
+  TZ=UTC printf -v old '%(%Y-%m-%dT%H:%M:%S)T' "$(($(now_ms) / 1000 - 3600))"
+  while read -r id instance digest made tags; do
+    [[ $instance == *ofthetests && $made < $old ]] || continue
+    tags=${tags%,}
+    [[ -z $tags || ($tags == slipway/*:"$digest" && $tags != *,*) ]] || continue
+    # Refused for one that is in use.
+    ! docker image rm "${tags:-$id}" >/dev/null 2>&1 || forgotten=$((forgotten + 1))
+  done < <(
+    docker image ls --quiet --no-trunc --filter label=slipway.role=image | sort -u | xargs -r docker image inspect --format \
+      '{{.Id}} {{index .Config.Labels "slipway.instance"}} {{index .Config.Labels "slipway.prepared"}} {{.Created}} {{range .RepoTags}}{{.}},{{end}}'
+  )
+  ((forgotten == 0)) || note "removed $forgotten images that tests of before had prepared"
+}
+
 # images_ensure run PROJECT | images_ensure test
 images_ensure() {
   local purpose=$1 project=${2:-} tag recipe reachable='' status began
@@ -98,4 +119,5 @@ images_ensure() {
     images_standin "$recipe"
   done
   [[ $purpose != test ]] || images_standin tests/images/scratch.sh
+  images_forget_tests
 }

@@ -98,6 +98,7 @@ impl Limit {
 /// Runs the command line and gives what it printed.
 pub(crate) fn slipway(data: &Path, arguments: &[&str]) -> Result<String> {
     let program = built("SLIPWAY_CLI", "slipway")?;
+    containers::identify(data)?;
     let output = Command::new(program).args(arguments).env("SLIPWAY_DATA_DIR", data).output()?;
     ensure!(
         output.status.success(),

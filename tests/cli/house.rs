@@ -23,7 +23,9 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) fn new() -> Result<Self> {
-        Ok(Self { temp: tempfile::tempdir()?, program: slipway_tests::built("SLIPWAY_CLI", "slipway")? })
+        let temp = tempfile::tempdir()?;
+        slipway_tests::containers::identify(&temp.path().join("data"))?;
+        Ok(Self { temp, program: slipway_tests::built("SLIPWAY_CLI", "slipway")? })
     }
 
     pub(crate) fn data(&self) -> PathBuf {

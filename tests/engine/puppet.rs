@@ -92,6 +92,16 @@ async fn obey(engine: &Engine, zip: &Path, order: &str) -> Result<()> {
             let pooled = engine.pool_status(Nothing {}).await?.members.len();
             say(&format!("belief {}", serde_json::to_string(&Belief { rows, pooled })?))?;
         }
+        ["connect"] => {
+            let mut connected = Vec::new();
+            for view in engine.workspace_list(Nothing {}).await? {
+                let asked = WorkspaceRef { id: view.id.clone() };
+                if view.state == WorkspaceState::Running && engine.process_list(asked).await.is_ok() {
+                    connected.push(view.id);
+                }
+            }
+            say(&format!("connected {}", serde_json::to_string(&connected)?))?;
+        }
         _ => bail!("no such order"),
     }
     Ok(())
@@ -154,6 +164,12 @@ impl Puppet {
     pub(crate) async fn belief(&mut self) -> Result<Belief> {
         self.order("believe").await?;
         Ok(serde_json::from_str(&self.says("belief").await?)?)
+    }
+
+    /// Running workspaces whose agents answer.
+    pub(crate) async fn connected(&mut self) -> Result<Vec<WorkspaceId>> {
+        self.order("connect").await?;
+        Ok(serde_json::from_str(&self.says("connected").await?)?)
     }
 
     /// SIGKILL.

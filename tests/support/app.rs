@@ -44,6 +44,7 @@ pub fn failures() -> Result<PathBuf> {
 pub fn environment(command: &mut Command, scratch: &Path) -> Result<()> {
     let runtime = scratch.join("runtime");
     fs::create_dir_all(&runtime)?;
+    containers::identify(&scratch.join("data"))?;
     command
         .env("SLIPWAY_DATA_DIR", scratch.join("data"))
         .env("XDG_RUNTIME_DIR", runtime)

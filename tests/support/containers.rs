@@ -14,6 +14,27 @@ pub fn instance(data: &Path) -> Result<String> {
     Ok(instance)
 }
 
+/// How the identity of a data directory of tests ends. What is prepared for one is used by all, so no single test can
+/// remove it; by this `./dev` knows it (`images_forget_tests`).
+const OF_TESTS: &str = "ofthetests";
+
+/// Gives a data directory that Slipway has not opened yet the identity of a test's.
+pub fn identify(data: &Path) -> Result<()> {
+    let path = data.join("instance");
+    if path.exists() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(data)?;
+    let chance: String =
+        std::iter::repeat_with(|| fastrand::choice(b"abcdefghijklmnopqrstuvwxyz0123456789".iter()))
+            .take(6)
+            .flatten()
+            .map(|&byte| char::from(byte))
+            .collect();
+    std::fs::write(&path, format!("{chance}{OF_TESTS}"))
+        .with_context(|| format!("writing {}", path.display()))
+}
+
 /// Runs the docker command line and gives what it printed.
 pub async fn docker(arguments: &[&str]) -> Result<String> {
     let output = Command::new("docker").args(arguments).output().await.context("running docker")?;

@@ -25,6 +25,7 @@ pub fn agent() -> Result<PathBuf> {
 
 /// How an engine on a data directory is opened.
 pub fn config(data: &Path) -> Result<Config> {
+    crate::containers::identify(data)?;
     let arch = if env::consts::ARCH == "aarch64" { "arm64" } else { "amd64" };
     let trust = ["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"].into_iter().find_map(env::var_os);
     let trust = trust.unwrap_or_else(|| "/etc/ssl/certs/ca-certificates.crt".into());

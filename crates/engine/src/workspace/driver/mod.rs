@@ -2,12 +2,14 @@
 //! coming and going of Docker and the lease all meet here, one after the other.
 
 mod deploying;
+mod ending;
 mod health;
 mod idle;
 mod lease;
 mod link;
 mod pause;
 mod reconcile;
+mod reconnect;
 mod requests;
 mod resources;
 mod snapshot;

@@ -11,7 +11,7 @@ use super::{
         message, sentence,
     },
     Driver, Next,
-    reconcile::{end_all, plan_processes},
+    reconnect::{end_all, plan_processes},
 };
 use crate::deploy::{Intake, plan_view};
 
