@@ -1,33 +1,32 @@
-//! Moves a process's output to the interface and its input back. Output goes at once when the line was quiet and in
-//! batches when it floods; the interface acknowledges what it has drawn, and without that nothing more is read.
+//! Moves a process's output to the interface and its input back. The interface acknowledges what it has drawn, and without
+//! that nothing more is read. How output travels is `outlet`'s business.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use slipway_engine::{AttachInput, Taken};
 use slipway_host_shell::HostShell;
-use slipway_wire::{Code, Frame, FrameKind, Problem};
+use slipway_wire::{Frame, FrameKind};
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
-use tauri::{
-    Wry,
-    ipc::{Channel, InvokeResolver, InvokeResponseBody},
-};
+use tauri::{Wry, ipc::InvokeResolver};
 use tokio::{
     sync::{Semaphore, mpsc, watch},
     time::Instant,
 };
 
-use super::host;
+use super::{
+    host,
+    outlet::{Outlet, Piece},
+};
 
 /// Bytes of output that may be unacknowledged.
 const WINDOW: usize = 1 << 20;
 /// Output goes in pieces of at most this many bytes.
 const PIECE: usize = 64 << 10;
-/// A message to the interface holds about this many bytes, at most.
-const BATCH: usize = 256 << 10;
-/// Least time between two messages while output floods.
-const QUIET: Duration = Duration::from_millis(8);
 
 /// On its way to the interface there is what it draws in so long a time: an interrupt is seen after that.
 const AHEAD: Duration = Duration::from_millis(60);
@@ -105,10 +104,6 @@ impl Credit {
         self.taken.send_modify(|progress| progress.offset += bytes);
     }
 
-    fn take_now(&self, bytes: usize) -> bool {
-        self.room.try_acquire_many(bytes as u32).map(tokio::sync::SemaphorePermit::forget).is_ok()
-    }
-
     async fn take(&self, bytes: usize) -> bool {
         self.room.acquire_many(bytes as u32).await.map(tokio::sync::SemaphorePermit::forget).is_ok()
     }
@@ -123,37 +118,6 @@ impl Credit {
                 tracing::debug!(%problem, "not acknowledged");
                 return;
             }
-        }
-    }
-}
-
-/// A message that is being put together.
-struct Message {
-    bytes: BytesMut,
-    channel: Channel<InvokeResponseBody>,
-    last: Instant,
-}
-
-impl Message {
-    fn add(&mut self, frame: &Frame<Bytes>) {
-        let frame = frame.encode();
-        self.bytes.extend_from_slice(&(frame.len() as u32).to_le_bytes());
-        self.bytes.extend_from_slice(&frame);
-    }
-
-    /// False when nobody listens any more.
-    fn send(&mut self) -> bool {
-        self.last = Instant::now();
-        self.bytes.is_empty()
-            || self.channel.send(InvokeResponseBody::Raw(self.bytes.split().to_vec())).is_ok()
-    }
-
-    /// Says that output ended although the process did not: the interface attaches again where it was.
-    fn lose(&self) {
-        let problem = Problem::new(Code::AgentLost, "The connection to the program was lost.");
-        if let Ok(text) = super::json(&serde_json::json!({ "lost": problem })) {
-            // Nobody listens any more when this fails.
-            let _ = self.channel.send(InvokeResponseBody::Json(text));
         }
     }
 }
@@ -175,32 +139,25 @@ fn pieces(frame: Frame<Bytes>) -> impl Iterator<Item = Frame<Bytes>> {
     })
 }
 
+/// Where a stream's output goes.
+pub(super) struct Way {
+    pub(super) stream: u32,
+    pub(super) outlet: Outlet,
+    /// Somebody has typed into it since its last output.
+    pub(super) typed: Arc<AtomicBool>,
+}
+
+impl Way {
+    async fn put(&self, frame: Option<Frame<Bytes>>) -> bool {
+        let awaited = self.typed.swap(false, Ordering::Relaxed);
+        self.outlet.put(Piece { stream: self.stream, frame, awaited }).await
+    }
+}
+
 /// Output, until the process ends or nobody listens.
-pub(super) async fn pump_output(
-    mut output: mpsc::Receiver<Frame<Bytes>>,
-    credit: Arc<Credit>,
-    channel: Channel<InvokeResponseBody>,
-) {
-    let long_ago = Instant::now().checked_sub(QUIET).unwrap_or_else(Instant::now);
-    let mut message = Message { bytes: BytesMut::new(), channel, last: long_ago };
+pub(super) async fn pump_output(mut output: mpsc::Receiver<Frame<Bytes>>, credit: Arc<Credit>, way: Way) {
     let mut ended = false;
-    loop {
-        let next = if message.bytes.is_empty() {
-            output.recv().await
-        } else {
-            match tokio::time::timeout_at(message.last + QUIET, output.recv()).await {
-                Ok(next) => next,
-                Err(_) if message.send() => continue,
-                Err(_) => return,
-            }
-        };
-        let Some(frame) = next else {
-            message.send();
-            if !ended {
-                message.lose();
-            }
-            return;
-        };
+    while let Some(frame) = output.recv().await {
         ended |= frame.kind == FrameKind::Exit;
         if frame.kind == FrameKind::Gap
             && let Ok(from) = <[u8; 8]>::try_from(frame.payload.as_ref())
@@ -209,20 +166,17 @@ pub(super) async fn pump_output(
         }
         for piece in pieces(frame) {
             let drawn = matches!(piece.kind, FrameKind::Terminal | FrameKind::Stdout | FrameKind::Stderr);
-            if drawn && !credit.take_now(piece.payload.len()) {
-                // The interface is behind: it must see what it has to acknowledge.
-                if !message.send() || !credit.take(piece.payload.len()).await {
-                    return;
-                }
+            if drawn && !credit.take(piece.payload.len()).await {
+                return;
             }
-            message.add(&piece);
-            if message.bytes.len() >= BATCH && !message.send() {
+            if !way.put(Some(piece)).await {
                 return;
             }
         }
-        if message.last.elapsed() >= QUIET && output.is_empty() && !message.send() {
-            return;
-        }
+    }
+    if !ended {
+        // The interface attaches again where it was. Nobody listens any more when this fails.
+        way.put(None).await;
     }
 }
 
@@ -235,10 +189,7 @@ pub(super) enum Input {
 }
 
 /// Input, in order, each piece answered when the process has taken it.
-pub(super) async fn pump_input(
-    input: Input,
-    mut waiting: mpsc::Receiver<(Bytes, InvokeResolver<Wry>)>,
-) {
+pub(super) async fn pump_input(input: Input, mut waiting: mpsc::Receiver<(Bytes, InvokeResolver<Wry>)>) {
     while let Some((bytes, resolver)) = waiting.recv().await {
         let taken = match &input {
             Input::Process(input) => input.send(bytes).await,
@@ -254,40 +205,16 @@ pub(super) async fn pump_input(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    type Sent = Arc<Mutex<Vec<Vec<u8>>>>;
-
-    fn listening() -> (Channel<InvokeResponseBody>, Sent) {
-        let sent = Sent::default();
-        let kept = sent.clone();
-        let channel = Channel::new(move |body| {
-            if let InvokeResponseBody::Raw(bytes) = body {
-                kept.lock().expect("no test panics while holding it").push(bytes);
-            }
-            Ok(())
-        });
-        (channel, sent)
-    }
-
-    fn payload(messages: &[Vec<u8>]) -> Vec<u8> {
-        let mut all = Vec::new();
-        for mut rest in messages.iter().map(Vec::as_slice) {
-            while let Some((length, tail)) = rest.split_first_chunk::<4>() {
-                let (frame, tail) = tail.split_at(u32::from_le_bytes(*length) as usize);
-                let frame = Frame::decode(frame).expect("a frame");
-                assert_eq!(frame.offset, all.len() as u64);
-                all.extend_from_slice(frame.payload);
-                rest = tail;
-            }
-        }
-        all
-    }
+    use crate::bridge::outlet::tests::{listening, payload};
 
     #[tokio::test(start_paused = true)]
     async fn a_flood_stops_at_the_window_and_goes_on_when_acknowledged() {
         let ((channel, sent), credit) = (listening(), Arc::new(Credit::new(0)));
         let (output, frames) = mpsc::channel(4);
-        let pump = tokio::spawn(pump_output(frames, credit.clone(), channel));
+        let (outlet, carried) = Outlet::new(channel);
+        tokio::spawn(carried);
+        let way = Way { stream: 3, outlet, typed: Arc::default() };
+        let pump = tokio::spawn(pump_output(frames, credit.clone(), way));
         let whole: Vec<u8> = (0..3_000_000u32).map(|n| n as u8).collect();
         let fed = whole.clone();
         let feed = tokio::spawn(async move {
@@ -303,31 +230,14 @@ mod tests {
             }
         });
         tokio::time::sleep(Duration::from_secs(5)).await;
-        let shown = payload(&sent.lock().expect("not poisoned")).len();
+        let shown = payload(&sent.lock().expect("not poisoned"), 3).len();
         assert!(shown <= WINDOW && shown > WINDOW - 100_000, "{shown} bytes went unacknowledged");
         while !pump.is_finished() {
             credit.give(WINDOW);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        tokio::time::sleep(Duration::from_millis(20)).await;
         feed.await.expect("the feeder ends");
-        assert!(payload(&sent.lock().expect("not poisoned")) == whole, "the bytes differ");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_first_byte_goes_at_once_and_a_burst_goes_together() {
-        let ((channel, sent), credit) = (listening(), Arc::new(Credit::new(0)));
-        let (output, frames) = mpsc::channel(64);
-        let _pump = tokio::spawn(pump_output(frames, credit, channel));
-        let frame =
-            |n: u64| Frame { kind: FrameKind::Terminal, offset: n, payload: Bytes::from_static(b"x") };
-        output.send(frame(0)).await.expect("the pump listens");
-        tokio::time::sleep(Duration::from_micros(1100)).await;
-        assert_eq!(sent.lock().expect("not poisoned").len(), 1);
-        for n in 1..40 {
-            output.send(frame(n)).await.expect("the pump listens");
-        }
-        tokio::time::sleep(QUIET * 2).await;
-        let messages = sent.lock().expect("not poisoned").clone();
-        assert_eq!((messages.len(), payload(&messages).len()), (2, 40));
+        assert!(payload(&sent.lock().expect("not poisoned"), 3) == whole, "the bytes differ");
     }
 }

@@ -115,9 +115,11 @@ pub(super) async fn write(shell: &HostShell, bytes: Bytes) -> Result<(), Problem
 
 fn problem(error: &HostShellError) -> Problem {
     match error {
-        HostShellError::Start(why) => Problem::new(Code::Internal, "The shell of this machine did not start.")
-            .hint("See that your login shell is installed.")
-            .detail(why),
+        HostShellError::Start(why) => {
+            Problem::new(Code::Internal, "The shell of this machine did not start.")
+                .hint("See that your login shell is installed.")
+                .detail(why)
+        }
         HostShellError::Size => Problem::new(Code::Invalid, "A terminal has 1 to 1,000 columns and rows."),
         HostShellError::Ended => Problem::new(Code::WrongState, "The shell has ended."),
         HostShellError::Full => Problem::new(Code::Limit, "The program does not read its input.")

@@ -7,6 +7,7 @@ mod desktop;
 pub(crate) mod events;
 pub(crate) mod host;
 mod log_file;
+mod outlet;
 pub(crate) mod owner;
 pub(crate) mod streams;
 

@@ -5,25 +5,30 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use serde::Deserialize;
 use serde_json::Value;
-use slipway_engine::EventStream;
+use slipway_engine::{EventStream, Taken};
 use slipway_host_shell::HostShell;
-use slipway_wire::{Code, Event, Problem, ProcessId, ProcessRef, WorkspaceId};
+use slipway_wire::{Code, Event, Frame, Problem, ProcessId, ProcessRef, WorkspaceId};
 use std::{
     collections::HashMap,
     str::FromStr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tauri::{
     AppHandle, Manager, Webview, Wry,
-    async_runtime::JoinHandle,
+    async_runtime::{JoinHandle, spawn},
     ipc::{Channel, InvokeResolver, InvokeResponseBody, JavaScriptChannelId},
 };
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
-    attach::{self, Credit, Input},
-    events, host, json, unreadable,
+    attach::{self, Credit, Input, Way},
+    events, host, json,
+    outlet::Outlet,
+    unreadable,
 };
 use crate::{app::Desktop, window::window_of};
 
@@ -46,15 +51,25 @@ pub(crate) struct Streams(Mutex<Open>);
 struct Open {
     last: u32,
     streams: HashMap<u32, Stream>,
+    /// Where each interface takes output.
+    outlets: HashMap<String, Outlet>,
 }
 
 struct Stream {
     ui: String,
     tasks: Vec<JoinHandle<()>>,
     credit: Option<Arc<Credit>>,
-    input: Option<mpsc::Sender<(Bytes, InvokeResolver<Wry>)>>,
+    input: Option<Keys>,
     /// It is a shell of this machine, which ends with the stream.
     host: Option<Arc<HostShell>>,
+}
+
+/// Input that waits for a process.
+#[derive(Clone)]
+struct Keys {
+    waiting: mpsc::Sender<(Bytes, InvokeResolver<Wry>)>,
+    /// Raised by input, lowered by the next output.
+    typed: Arc<AtomicBool>,
 }
 
 impl Drop for Stream {
@@ -69,7 +84,9 @@ fn lock(app: &AppHandle) -> MutexGuard<'_, Open> {
 
 /// Ends the streams of one interface.
 pub(crate) fn close_all_of(app: &AppHandle, ui: &str) {
-    lock(app).streams.retain(|_, stream| stream.ui != ui);
+    let mut open = lock(app);
+    open.streams.retain(|_, stream| stream.ui != ui);
+    open.outlets.remove(ui);
 }
 
 /// Ends every shell of this machine.
@@ -79,18 +96,55 @@ pub(crate) fn close_hosts(app: &AppHandle) {
 
 /// Ends every stream.
 pub(crate) fn close_all(app: &AppHandle) {
-    lock(app).streams.clear();
+    let mut open = lock(app);
+    open.streams.clear();
+    open.outlets.clear();
 }
 
-fn open(webview: &Webview, stream: Stream) -> Result<String, Problem> {
-    let mut open = lock(webview.app_handle());
-    if open.streams.len() >= MOST {
-        return Err(Problem::new(Code::Limit, format!("More than {MOST} streams are open.")));
+impl Open {
+    fn next(&mut self) -> u32 {
+        self.last = self.last.wrapping_add(1);
+        self.last
     }
-    open.last = open.last.wrapping_add(1);
-    let number = open.last;
-    open.streams.insert(number, stream);
-    json(&serde_json::json!({ "stream": number }))
+
+    fn put(&mut self, number: u32, stream: Stream) -> Result<String, Problem> {
+        if self.streams.len() >= MOST {
+            return Err(Problem::new(Code::Limit, format!("More than {MOST} streams are open.")));
+        }
+        self.streams.insert(number, stream);
+        json(&serde_json::json!({ "stream": number }))
+    }
+}
+
+/// Opens a stream that is only listened to.
+fn open(webview: &Webview, tasks: Vec<JoinHandle<()>>) -> Result<String, Problem> {
+    let stream = Stream { ui: webview.label().to_owned(), tasks, credit: None, input: None, host: None };
+    let mut open = lock(webview.app_handle());
+    let number = open.next();
+    open.put(number, stream)
+}
+
+/// Opens a stream of output and input: of a process, or of a shell of this machine.
+fn open_line(
+    webview: &Webview,
+    offset: u64,
+    output: mpsc::Receiver<Frame<Bytes>>,
+    input: Input,
+    host: Option<Arc<HostShell>>,
+    taken: Option<Taken>,
+) -> Result<String, Problem> {
+    let mut open = lock(webview.app_handle());
+    let outlet = open.outlets.get(webview.label()).cloned();
+    let outlet = outlet.ok_or_else(|| Problem::new(Code::WrongState, "Output needs an outlet before it."))?;
+    let number = open.next();
+    let (credit, typed) = (Arc::new(Credit::new(offset)), Arc::<AtomicBool>::default());
+    let (waiting, keys) = mpsc::channel(WAITING_INPUT);
+    let way = Way { stream: number, outlet, typed: Arc::clone(&typed) };
+    let mut tasks =
+        vec![spawn(attach::pump_output(output, credit.clone(), way)), spawn(attach::pump_input(input, keys))];
+    tasks.extend(taken.map(|taken| spawn(credit.clone().report(taken))));
+    let (credit, input) = (Some(credit), Some(Keys { waiting, typed }));
+    open.put(number, Stream { ui: webview.label().to_owned(), tasks, credit, input, host })
 }
 
 #[derive(Deserialize)]
@@ -113,10 +167,10 @@ struct Grid {
     rows: u16,
 }
 
+/// What was drawn of each stream since the last time: its number and bytes.
 #[derive(Deserialize)]
 struct Ack {
-    stream: u32,
-    bytes: usize,
+    drawn: Vec<(u32, usize)>,
 }
 
 #[derive(Deserialize)]
@@ -140,68 +194,29 @@ pub(super) async fn answer(
         let id = id.ok_or_else(|| Problem::new(Code::Invalid, "A stream needs a channel."))?;
         Ok(id.channel_on(webview.clone()))
     };
-    let ui = || webview.label().to_owned();
     match name {
         "stream.events" => {
             let (Events { since }, channel) = (read(&body)?, channel()?);
             let events = webview.state::<Desktop>().owner.engine().await?.events(since);
-            open(
-                webview,
-                Stream {
-                    ui: ui(),
-                    tasks: vec![tauri::async_runtime::spawn(pump_events(events, channel))],
-                    credit: None,
-                    input: None,
-                    host: None,
-                },
-            )
+            open(webview, vec![spawn(pump_events(events, channel))])
         }
         "stream.attach" => {
-            let (Attach { id, process, offset }, channel) = (read(&body)?, channel()?);
+            let Attach { id, process, offset } = read(&body)?;
             let engine = webview.state::<Desktop>().owner.engine().await?;
-            let attached =
-                engine.attach_acknowledging(&ProcessRef { id, process }, offset, attach::FIRST_AHEAD).await?;
-            let (credit, (input, waiting)) = (Arc::new(Credit::new(offset)), mpsc::channel(WAITING_INPUT));
-            open(
-                webview,
-                Stream {
-                    ui: ui(),
-                    tasks: vec![
-                        tauri::async_runtime::spawn(attach::pump_output(
-                            attached.output,
-                            credit.clone(),
-                            channel,
-                        )),
-                        tauri::async_runtime::spawn(attach::pump_input(
-                            Input::Process(attached.input),
-                            waiting,
-                        )),
-                        tauri::async_runtime::spawn(credit.clone().report(attached.taken)),
-                    ],
-                    credit: Some(credit),
-                    input: Some(input),
-                    host: None,
-                },
-            )
+            let process = ProcessRef { id, process };
+            let attached = engine.attach_acknowledging(&process, offset, attach::FIRST_AHEAD).await?;
+            let typed = Input::Process(attached.input);
+            open_line(webview, offset, attached.output, typed, None, Some(attached.taken))
         }
         "stream.host" => {
-            let (Grid { columns, rows }, channel) = (read(&body)?, channel()?);
+            let Grid { columns, rows } = read(&body)?;
             let host::Opened { shell, output } = host::start(&webview.state::<Desktop>(), columns, rows)?;
-            let (credit, (input, waiting)) = (Arc::new(Credit::new(0)), mpsc::channel(WAITING_INPUT));
-            let typed = Input::Host(Arc::clone(&shell));
-            open(
-                webview,
-                Stream {
-                    ui: ui(),
-                    tasks: vec![
-                        tauri::async_runtime::spawn(attach::pump_output(output, credit.clone(), channel)),
-                        tauri::async_runtime::spawn(attach::pump_input(typed, waiting)),
-                    ],
-                    credit: Some(credit),
-                    input: Some(input),
-                    host: Some(shell),
-                },
-            )
+            open_line(webview, 0, output, Input::Host(Arc::clone(&shell)), Some(shell), None)
+        }
+        "stream.outlet" => {
+            let (outlet, carried) = Outlet::new(channel()?);
+            lock(webview.app_handle()).outlets.insert(webview.label().to_owned(), outlet);
+            open(webview, vec![spawn(carried)])
         }
         "stream.host-size" => {
             let (Close { stream }, Grid { columns, rows }) = (read(&body)?, read(&body)?);
@@ -210,9 +225,15 @@ pub(super) async fn answer(
             Ok("null".into())
         }
         "stream.ack" => {
-            let Ack { stream, bytes } = read(&body)?;
-            let credit = own(webview, stream, |stream| stream.credit.clone())?;
-            credit.ok_or_else(no_output)?.give(bytes);
+            let Ack { drawn } = read(&body)?;
+            let open = lock(webview.app_handle());
+            for (number, bytes) in drawn {
+                // One that was closed meanwhile has nothing to take any more.
+                let stream = open.streams.get(&number).filter(|stream| stream.ui == webview.label());
+                if let Some(credit) = stream.and_then(|stream| stream.credit.as_ref()) {
+                    credit.give(bytes);
+                }
+            }
             Ok("null".into())
         }
         "stream.close" => {
@@ -225,7 +246,7 @@ pub(super) async fn answer(
         }
         "stream.desktop" => {
             events::listen(webview.app_handle(), &window_of(webview.label()), channel()?);
-            open(webview, Stream { ui: ui(), tasks: Vec::new(), credit: None, input: None, host: None })
+            open(webview, Vec::new())
         }
         _ => Err(Problem::new(Code::NotFound, format!("There is no command {name:?}."))),
     }
@@ -251,8 +272,9 @@ pub(super) fn input(webview: &Webview, number: u32, bytes: Vec<u8>, resolver: In
         Ok(queue) => queue,
         Err(problem) => return resolver.reject(problem),
     };
-    let Some(queue) = queue else { return resolver.reject(no_output()) };
-    match queue.try_send((bytes.into(), resolver)) {
+    let Some(Keys { waiting, typed }) = queue else { return resolver.reject(no_output()) };
+    typed.store(true, Ordering::Relaxed);
+    match waiting.try_send((bytes.into(), resolver)) {
         Ok(()) => (),
         Err(mpsc::error::TrySendError::Full((_, resolver))) => resolver.reject(
             Problem::new(Code::Limit, "The program does not read its input.")

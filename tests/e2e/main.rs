@@ -5,11 +5,16 @@
 
 mod drop;
 mod ending;
+mod frames;
 mod hand;
+mod host;
 mod isolation;
 mod keys;
 mod kinds;
+mod latency;
 mod measures;
 mod place;
 mod second;
 mod tabs;
+mod terminals;
+mod traffic;

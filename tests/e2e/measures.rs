@@ -15,7 +15,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::hand::{SOON, open_shell, wait_until_ready};
+use crate::{
+    frames,
+    hand::{SOON, open_shell, wait_until_ready},
+};
 
 const MEMORY: u64 = 400_000_000;
 const IDLE_SHARE: f64 = 0.005;
@@ -23,12 +26,12 @@ const IDLE_SHARE: f64 = 0.005;
 const PAINTED_MS: u64 = 500;
 const INTERACTIVE_MS: u64 = 900;
 /// Of one frame while output floods, milliseconds: at the 95th percentile, and of the worst.
-const FRAME_MS: f64 = 50.0;
+pub(crate) const FRAME_MS: f64 = 50.0;
 const WORST_FRAME_MS: f64 = 100.0;
 
 /// The long tests hold the figures to their bars. Otherwise they are printed: what else the machine does is not the
 /// app's fault.
-fn strict() -> bool {
+pub(crate) fn strict() -> bool {
     std::env::var_os("SLIPWAY_STRESS").is_some()
 }
 
@@ -47,7 +50,7 @@ async fn all_processes(app: &App) -> Result<Vec<Process>> {
     Ok(all)
 }
 
-fn still_page() -> Result<tempfile::TempDir> {
+pub(crate) fn still_page() -> Result<tempfile::TempDir> {
     let folder = tempfile::tempdir()?;
     let page = "<!doctype html><title>Still</title><h1>Nothing moves here</h1>";
     std::fs::write(folder.path().join("index.html"), page)?;
@@ -129,18 +132,6 @@ async fn launches(display: &Display, scratch: &Path) -> Result<Vec<Launch>> {
     Ok(all)
 }
 
-/// Notes how long every frame takes.
-const WATCH_FRAMES: &str = "
-    window.__frames = [];
-    let last = performance.now();
-    const frame = () => {
-        const now = performance.now();
-        window.__frames.push(now - last);
-        last = now;
-        window.__frame = requestAnimationFrame(frame);
-    };
-    window.__frame = requestAnimationFrame(frame);";
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_window_stays_responsive_while_output_floods() -> Result<()> {
     let folder = still_page()?;
@@ -167,9 +158,9 @@ async fn flood(app: &App, what: &str, line: &str, letter: char) -> Result<()> {
         Ok(full(app.script(shown).await?.as_str().unwrap_or_default()).then_some(()))
     })
     .await?;
-    app.script(WATCH_FRAMES).await?;
+    frames::watch(app).await?;
     tokio::time::sleep(if strict() { Duration::from_secs(20) } else { Duration::from_secs(5) }).await;
-    let frames = app.script("cancelAnimationFrame(window.__frame); return window.__frames").await?;
+    let frames = frames::taken(app).await?;
     ensure!(full(app.script(shown).await?.as_str().unwrap_or_default()), "the flood had ended");
     let begun = Instant::now();
     keyboard.send_keys("\u{e009}c\u{e000}").await?;
@@ -180,16 +171,11 @@ async fn flood(app: &App, what: &str, line: &str, letter: char) -> Result<()> {
     })
     .await?;
     let stopped = begun.elapsed().as_millis();
-    let mut frames: Vec<f64> =
-        frames.as_array().context("frames")?.iter().filter_map(serde_json::Value::as_f64).collect();
-    frames.sort_by(f64::total_cmp);
-    let at = |share: f64| frames.get((frames.len() as f64 * share) as usize).or(frames.last());
-    let at = |share: f64| at(share).copied().unwrap_or(f64::MAX);
-    let (p50, p95, worst) = (at(0.5), at(0.95), at(1.0));
+    let (p50, p95, worst) = (frames.at(0.5), frames.at(0.95), frames.at(1.0));
     println!(
         "flood of {what}: frames p50 {p50:.0} ms, p95 {p95:.0} ms (bar {FRAME_MS}), worst {worst:.0} ms \
          (bar {WORST_FRAME_MS}), n {}; Ctrl+C ended it after {stopped} ms",
-        frames.len()
+        frames.n()
     );
     ensure!(!strict() || p95 < FRAME_MS, "a frame takes {p95:.0} ms while output floods");
     ensure!(!strict() || worst < WORST_FRAME_MS, "one frame took {worst:.0} ms while output flooded");

@@ -1,6 +1,7 @@
 //! The engine against the real Docker daemon and the real agent. One module per subject; what they share is in
 //! `harness` here and in `slipway_tests`.
 
+mod arranged;
 mod bad_projects;
 mod bad_zips;
 mod containment;

@@ -31,6 +31,7 @@ pub struct App {
     pub scratch: TempDir,
     driver: Child,
     ui: WindowHandle,
+    variables: Vec<(String, String)>,
 }
 
 /// Where pictures and logs of failed tests are kept.
@@ -95,14 +96,25 @@ impl App {
     /// Runs a test in a fresh app that was started with `open`. Whatever comes of it, the app ends and its containers
     /// go; when it fails, a picture and the log stay.
     pub async fn run(name: &str, open: &[&Path], test: impl AsyncFnOnce(&App) -> Result<()>) -> Result<()> {
+        Self::run_with(name, open, &[], async |app| test(app).await).await
+    }
+
+    /// The same with more in the app's environment, for a test that starts the app again.
+    pub async fn run_with(
+        name: &str,
+        open: &[&Path],
+        variables: &[(&str, &str)],
+        test: impl AsyncFnOnce(&mut App) -> Result<()>,
+    ) -> Result<()> {
         let scratch = tempfile::Builder::new().prefix("slipway-e2e-").tempdir()?;
+        let variables = variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
         let data = scratch.path().join("data");
         let log = scratch.path().join("app.log");
-        let app = match Self::start(scratch, open).await {
+        let mut app = match Self::start(scratch, open, variables).await {
             Ok(app) => app,
             Err(error) => return Err(error.context("the app did not start")),
         };
-        let outcome = test(&app).await;
+        let outcome = test(&mut app).await;
         if outcome.is_err() {
             let folder = failures()?;
             app.display.photograph(&folder.join(format!("{name}.png"))).await?;
@@ -118,35 +130,24 @@ impl App {
         removed
     }
 
-    async fn start(scratch: TempDir, open: &[&Path]) -> Result<Self> {
+    async fn start(scratch: TempDir, open: &[&Path], variables: Vec<(String, String)>) -> Result<Self> {
         let display = Display::start().await?;
-        let log = File::create(scratch.path().join("app.log"))?;
-        let port = free_port()?;
-        let mut driver = Command::new("WebKitWebDriver");
-        display.dress(&mut driver);
-        environment(&mut driver, scratch.path())?;
-        let driver = driver
-            .arg(format!("--port={port}"))
-            .env("TAURI_WEBVIEW_AUTOMATION", "true")
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .context("starting WebKitWebDriver")?;
-        let program = built("SLIPWAY_APP", "slipway-desktop")?;
-        let capabilities = json!({ "webkitgtk:browserOptions": { "binary": program, "args": open } });
-        let Value::Object(capabilities) = capabilities else { anyhow::bail!("an object is an object") };
-        let address = format!("http://127.0.0.1:{port}");
-        let client = wait_until("a WebDriver session", Duration::from_mins(1), async || {
-            let mut builder = ClientBuilder::new(HttpConnector::new());
-            Ok(Some(builder.capabilities(capabilities.clone()).connect(&address).await?))
-        })
-        .await?;
+        let (driver, client) = drive(&display, scratch.path(), open, &variables).await?;
         let ui = client.window().await?;
-        let app = Self { display, client, scratch, driver, ui };
+        let app = Self { display, client, scratch, driver, ui, variables };
         app.wait_for("#app > *").await.context("the interface did not come up")?;
         Ok(app)
+    }
+
+    /// Ends the app by a signal, in its own order or not, and starts it again on the same display and data.
+    pub async fn restart(&mut self, signal: &str) -> Result<()> {
+        end_app(&self.driver, signal).await?;
+        self.driver.kill().await.context("ending WebDriver")?;
+        let (driver, client) = drive(&self.display, self.scratch.path(), &[], &self.variables).await?;
+        (self.driver, self.client) = (driver, client);
+        self.ui = self.client.window().await?;
+        self.wait_for("#app > *").await.context("the interface did not come up again")?;
+        Ok(())
     }
 
     /// Where Slipway keeps its things in this run.
@@ -236,21 +237,56 @@ impl App {
     /// to do.
     async fn end(self) -> (TempDir, Result<()>) {
         let Self { scratch, mut driver, display, .. } = self;
-        let ended = async {
-            let pid = app_under(&driver)?;
-            let status = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
-            anyhow::ensure!(status.success(), "the app had ended by itself");
-            wait_until("the app's end in its own order", Duration::from_mins(1), async || {
-                Ok((!Path::new(&format!("/proc/{pid}")).exists() || app_under(&driver).is_err())
-                    .then_some(()))
-            })
-            .await
-        };
-        let ended = ended.await;
+        let ended = end_app(&driver, "-TERM").await;
         let killed = driver.kill().await.context("ending WebDriver");
         drop(display);
         (scratch, ended.and(killed))
     }
+}
+
+/// Ends the app under a driver and waits until it is gone.
+async fn end_app(driver: &Child, signal: &str) -> Result<()> {
+    let pid = app_under(driver)?;
+    let status = Command::new("kill").args([signal, &pid.to_string()]).status().await?;
+    anyhow::ensure!(status.success(), "the app had ended by itself");
+    wait_until("the app's end", Duration::from_mins(1), async || {
+        Ok((!Path::new(&format!("/proc/{pid}")).exists() || app_under(driver).is_err()).then_some(()))
+    })
+    .await
+}
+
+/// Starts a driver and, by a session of it, the app.
+async fn drive(
+    display: &Display,
+    scratch: &Path,
+    open: &[&Path],
+    variables: &[(String, String)],
+) -> Result<(Child, Client)> {
+    let log = File::options().create(true).append(true).open(scratch.join("app.log"))?;
+    let port = free_port()?;
+    let mut driver = Command::new("WebKitWebDriver");
+    display.dress(&mut driver);
+    environment(&mut driver, scratch)?;
+    let driver = driver
+        .arg(format!("--port={port}"))
+        .envs(variables.iter().cloned())
+        .env("TAURI_WEBVIEW_AUTOMATION", "true")
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .context("starting WebKitWebDriver")?;
+    let program = built("SLIPWAY_APP", "slipway-desktop")?;
+    let capabilities = json!({ "webkitgtk:browserOptions": { "binary": program, "args": open } });
+    let Value::Object(capabilities) = capabilities else { anyhow::bail!("an object is an object") };
+    let address = format!("http://127.0.0.1:{port}");
+    let client = wait_until("a WebDriver session", Duration::from_mins(1), async || {
+        let mut builder = ClientBuilder::new(HttpConnector::new());
+        Ok(Some(builder.capabilities(capabilities.clone()).connect(&address).await?))
+    })
+    .await?;
+    Ok((driver, client))
 }
 
 fn app_under(driver: &Child) -> Result<u32> {

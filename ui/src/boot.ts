@@ -8,13 +8,7 @@ import type { Backend } from './lib/backend';
 import { ensureLanguage } from './lib/language';
 import { App } from './lib/state/app.svelte';
 import Root from './Root.svelte';
-
-/** What end-to-end tests may ask; only there when the desktop says that a test drives it. */
-export type TestHook = {
-  terminalText: () => string;
-  selected: () => string | null;
-  link: () => string;
-};
+import type { TestHook } from './testHook';
 
 declare global {
   interface Window {
@@ -52,14 +46,8 @@ export async function boot(backend: Backend): Promise<() => void> {
   const only = new URLSearchParams(location.search).get('workspace');
   const app = new App(backend, only);
   // The questions are asked before there is anything to show the answers on: both take their time.
-  const started = app.start().then(() => {
-    if (app.desktop?.test) {
-      window.__slipway = {
-        terminalText: () => app.terminals.active?.text() ?? '',
-        selected: () => app.view.selected,
-        link: () => app.feed.link,
-      };
-    }
+  const started = app.start().then(async () => {
+    if (app.desktop?.test) window.__slipway = (await import('./testHook')).testHook(app);
   });
   await fonts();
   const root = mount(Root, { target, props: { app } });

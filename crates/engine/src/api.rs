@@ -1,14 +1,15 @@
 //! The commands table, executed. Each command checks what it is given and hands it to the one who knows.
 
 use slipway_wire::{
-    Api, ArrangeTerminals, Code, DeployRequest, DigestFile, DirectoryListing, EgressEntry, EgressRule, EngineStatus, Event,
-    EventBody, FileChanges, FileDigest, FileEntry, FileRef, FileText, Inspection, KillRequest, Killed,
-    LeaseRequest, Level, Limits, LimitsRequest, LiveSync, LogPage, LogQuery, Mkdir, Nothing, OpenProcess,
-    PhaseName, PhaseState, PoolStatus, Problem, Process, ProcessRef, ProcessTree, RedeployRequest,
-    RemoveFile, RenameFile, Resize, RestartPolicyRequest, RestartProcess, Settings, Signal, Snapshot, SnapshotCreate,
-    SnapshotEdit, SnapshotExport, SnapshotFile, SnapshotImport, SnapshotRef, SnapshotStart, Source, Stats,
-    StatsRequest, SyncPreview, SyncRef, SyncStart, TerminalLayout, TreeRequest, Usage, WatchFiles, Workspace, WorkspaceId,
-    WorkspacePage, WorkspaceQuery, WorkspaceRef, WorkspaceRename, WorkspaceState, WriteText,
+    Api, ArrangeTerminals, Code, DeployRequest, DigestFile, DirectoryListing, EgressEntry, EgressRule,
+    EngineStatus, Event, EventBody, FileChanges, FileDigest, FileEntry, FileRef, FileText, Inspection,
+    KillRequest, Killed, LeaseRequest, Level, Limits, LimitsRequest, LiveSync, LogPage, LogQuery, Mkdir,
+    Nothing, OpenProcess, PhaseName, PhaseState, PoolStatus, Problem, Process, ProcessRef, ProcessTree,
+    RedeployRequest, RemoveFile, RenameFile, Resize, RestartPolicyRequest, RestartProcess, Settings, Signal,
+    Snapshot, SnapshotCreate, SnapshotEdit, SnapshotExport, SnapshotFile, SnapshotImport, SnapshotRef,
+    SnapshotStart, Source, Stats, StatsRequest, SyncPreview, SyncRef, SyncStart, TerminalLayout, TreeRequest,
+    Usage, WatchFiles, Workspace, WorkspaceId, WorkspacePage, WorkspaceQuery, WorkspaceRef, WorkspaceRename,
+    WorkspaceState, WriteText,
 };
 use std::{
     sync::{Arc, PoisonError},

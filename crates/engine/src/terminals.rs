@@ -74,12 +74,15 @@ mod tests {
         check(&whole).unwrap();
         let long = "x".repeat(41);
         let deep = format!("/{}", "x".repeat(FOLDER));
-        for (name, folder) in [(&*long, "/"), ("two\nlines", "/"), (" ", "/"), ("a", "src"), ("a", &deep), ("a", "/\0")]
+        for (name, folder) in
+            [(&*long, "/"), ("two\nlines", "/"), (" ", "/"), ("a", "src"), ("a", &deep), ("a", "/\0")]
         {
             let layout = TerminalLayout { tabs: vec![tab(name, folder)], ..TerminalLayout::default() };
             assert_eq!(check(&layout).unwrap_err().code, Code::Invalid, "{name:?} {folder:?}");
         }
-        for (share, font_px, tabs) in [(Some(14), None, 1), (Some(86), None, 1), (None, Some(7), 1), (None, None, 257)] {
+        for (share, font_px, tabs) in
+            [(Some(14), None, 1), (Some(86), None, 1), (None, Some(7), 1), (None, None, 257)]
+        {
             let layout = TerminalLayout {
                 tabs: vec![tab("a", "/"); tabs],
                 share,

@@ -6,14 +6,14 @@ use std::{
     io::{Read, Write},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        mpsc::{Receiver, Sender},
+        mpsc::{Receiver, SyncSender},
     },
     thread,
     time::Duration,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::{Exit, HostShellError, Options, Output, PIECE, PIECES, Size, WAITING_INPUT, system};
+use crate::{HostShellError, Options, Output, PIECE, PIECES, Size, WAITING_INPUT, system};
 
 /// From being asked to end to being killed.
 const GRACE: Duration = Duration::from_secs(1);
@@ -76,10 +76,7 @@ fn failed(error: impl std::fmt::Display) -> HostShellError {
 }
 
 /// Starts a shell. What it prints comes out of the receiver, its end last.
-pub fn open(
-    options: &Options,
-    size: Size,
-) -> Result<(HostShell, mpsc::Receiver<Output>), HostShellError> {
+pub fn open(options: &Options, size: Size) -> Result<(HostShell, mpsc::Receiver<Output>), HostShellError> {
     let PtyPair { slave, master } = native_pty_system().openpty(size.checked()?).map_err(failed)?;
     let mut child = slave.spawn_command(command(options)).map_err(failed)?;
     let ends = master.try_clone_reader().and_then(|reader| Ok((reader, master.take_writer()?)));
@@ -104,7 +101,7 @@ pub fn open(
     let (printed, output) = mpsc::channel(PIECES);
     let (answers, last) = (to_shell.downgrade(), printed.clone());
     let (reads, waits) = (Arc::clone(&control), Arc::clone(&control));
-    let (over, told_over) = std::sync::mpsc::channel();
+    let (over, told_over) = std::sync::mpsc::sync_channel(0);
     spawn("reads", move || read(reader, &printed, &answers, &reads))?;
     spawn("writes", move || write(writer, typed, &told_over))?;
     spawn("waits", move || wait(child, slave, &last, &waits, over))?;
@@ -177,13 +174,14 @@ fn write(
     let _ = over.recv();
 }
 
-/// Waits for the end of the shell, then for the rest of its output, and tells how it ended.
+/// Waits for the end of the shell, then for the rest of its output, and tells how it ended. What the shell left behind may
+/// hold the terminal open; then the reader stays with it, and what it still prints goes nowhere.
 fn wait(
     mut child: Box<dyn Child + Send + Sync>,
     slave: system::Kept,
     last: &mpsc::Sender<Output>,
     control: &Control,
-    over: Sender<()>,
+    over: SyncSender<()>,
 ) {
     system::ended(&*child);
     // From here on its number may become another's.
@@ -208,6 +206,10 @@ fn wait(
 impl HostShell {
     /// Types bytes, in the order of the calls; true to its word when they were written.
     pub async fn write(&self, bytes: Bytes) -> Result<(), HostShellError> {
+        // A terminal takes what is typed also when nobody is left to read it.
+        if *self.control.over.borrow() {
+            return Err(HostShellError::Ended);
+        }
         let (written, told) = oneshot::channel();
         self.input.try_send((bytes, written)).map_err(|e| match e {
             mpsc::error::TrySendError::Full(_) => HostShellError::Full,

@@ -36,7 +36,10 @@ pub(crate) fn collect(child: &mut (dyn Child + Send + Sync)) -> Exit {
             .map(|status| Exit { code: status.code(), signal: status.signal() })
             .unwrap_or_default();
     }
-    child.wait().map(|status| Exit { code: Some(status.exit_code() as i32), signal: None }).unwrap_or_default()
+    child
+        .wait()
+        .map(|status| Exit { code: Some(status.exit_code() as i32), signal: None })
+        .unwrap_or_default()
 }
 
 /// The group that has the terminal.

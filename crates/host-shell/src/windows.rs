@@ -4,8 +4,8 @@
 
 use portable_pty::{Child, ChildKiller, MasterPty, SlavePty};
 
-pub(crate) use crate::cursor::Questions;
 use crate::Exit;
+pub(crate) use crate::cursor::Questions;
 
 /// The terminal's other end, which must live as long as the child.
 pub(crate) type Kept = Box<dyn SlavePty + Send>;
@@ -18,7 +18,10 @@ pub(crate) fn keep(slave: Box<dyn SlavePty + Send>) -> Kept {
 pub(crate) fn ended(_child: &(dyn Child + Send + Sync)) {}
 
 pub(crate) fn collect(child: &mut (dyn Child + Send + Sync)) -> Exit {
-    child.wait().map(|status| Exit { code: Some(status.exit_code() as i32), signal: None }).unwrap_or_default()
+    child
+        .wait()
+        .map(|status| Exit { code: Some(status.exit_code() as i32), signal: None })
+        .unwrap_or_default()
 }
 
 /// There are no groups.

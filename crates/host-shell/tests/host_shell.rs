@@ -66,10 +66,7 @@ impl Shell {
         loop {
             match self.next().await? {
                 Output::Bytes(bytes) => self.seen.extend_from_slice(&bytes),
-                Output::Exit(exit) => {
-                    ensure!(self.output.recv().await.is_none(), "something follows the exit");
-                    return Ok(exit);
-                }
+                Output::Exit(exit) => return Ok(exit),
             }
         }
     }
@@ -107,7 +104,8 @@ async fn it_answers_knows_its_size_and_ends_with_its_code() -> Result<()> {
     assert_eq!(shell.exits().await?, Exit { code: Some(7), signal: None });
     tokio::time::timeout(LONG, shell.shell.ended()).await?;
     ensure!(matches!(shell.shell.resize(SIZE), Err(HostShellError::Ended)));
-    ensure!(shell.shell.write("x".into()).await.is_err(), "what has ended takes input");
+    ensure!(shell.output.recv().await.is_none(), "something follows the exit");
+    ensure!(matches!(shell.shell.write("x".into()).await, Err(HostShellError::Ended)));
     Ok(())
 }
 
@@ -116,7 +114,11 @@ async fn a_signal_and_the_last_words_are_told() -> Result<()> {
     let mut shell = Shell::open(&["/bin/sh", "-c", "seq 1 20000; echo last words; kill -9 $$"])?;
     assert_eq!(shell.exits().await?, Exit { code: None, signal: Some(9) });
     let text = String::from_utf8(std::mem::take(&mut shell.seen))?;
-    ensure!(text.starts_with("1\r\n2\r\n") && text.ends_with("\r\n20000\r\nlast words\r\n"), "{} bytes", text.len());
+    ensure!(
+        text.starts_with("1\r\n2\r\n") && text.ends_with("\r\n20000\r\nlast words\r\n"),
+        "{} bytes",
+        text.len()
+    );
     Ok(())
 }
 

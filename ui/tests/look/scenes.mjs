@@ -243,6 +243,17 @@ export const scenes = {
       await page.type('vite');
     },
   },
+  host: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.run("fixture.tell({ kind: 'host-shell', on: true })");
+      await page.until("document.querySelector('[data-testid=host-tab]')");
+      await page.click('[data-testid=host-tab]');
+      await page.until("document.querySelector('[data-testid=host-terminal] .xterm-rows')");
+      await page.type('git status');
+    },
+  },
   metrics: {
     state: 'ready',
     wait: "document.querySelector('.xterm-rows')",

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { encodeFrame } from '../../src/lib/backend/frame';
 import { httpBackend } from '../../src/lib/backend/http';
 import { tauriBackend } from '../../src/lib/backend/tauri';
+import { entry } from '../fixture/entry';
 
 const text = (value: string) => Uint8Array.from(new TextEncoder().encode(value));
 
@@ -10,11 +11,14 @@ describe('over the desktop’s bridge', () => {
   type Sent = { cmd: string; args: unknown; options: unknown };
   let sent: Sent[] = [];
   let channels: ((message: unknown) => void)[] = [];
+  let next = 7;
+  let slow: Promise<unknown> | null = null;
   const say = (message: unknown, index: number) => channels.at(-1)?.({ message, index });
 
   beforeEach(() => {
     sent = [];
     channels = [];
+    slow = null;
     Object.assign(window, {
       __TAURI_INTERNALS__: {
         transformCallback: (callback: (message: unknown) => void) => channels.push(callback),
@@ -22,7 +26,8 @@ describe('over the desktop’s bridge', () => {
         invoke: async (cmd: string, args: { name?: string }, options: unknown) => {
           sent.push({ cmd, args, options });
           if (args.name === 'workspace.stop') throw { code: 'wrong-state', message: 'no' };
-          return args.name?.startsWith('stream.') ? { stream: 7 } : [];
+          if (args.name === 'stream.attach' && slow !== null) return slow;
+          return args.name?.startsWith('stream.') ? { stream: next } : [];
         },
       },
     });
@@ -38,40 +43,121 @@ describe('over the desktop’s bridge', () => {
     await expect(backend.call('workspace.stop', { id: 'x' })).rejects.toEqual({ code: 'wrong-state', message: 'no' });
   });
 
-  it('reads frames, sends keys raw, acknowledges, and closes once', async () => {
-    const seen: unknown[] = [];
-    const lost: unknown[] = [];
-    const attachment = await tauriBackend().attach('w', 'p', 5, {
-      frames: (batch) => seen.push(...batch),
-      lost: (problem) => lost.push(problem),
-    });
-    say(Array.from(encodeFrame('terminal', 5, text('hi'), true)), 0);
-    say(encodeFrame('stdout', 7, text('yo'), true).buffer, 1);
-    expect(seen).toMatchObject([
-      { kind: 'terminal', offset: 5 },
-      { kind: 'stdout', offset: 7 },
+  /** What the bridge answers to the calls that open something, in order. */
+  const attach = async (numbers: number[]) => {
+    const backend = tauriBackend();
+    const streams = numbers.map((number) => ({ number, seen: [] as unknown[], lost: [] as unknown[] }));
+    const attachments = [];
+    for (const { number, seen, lost } of streams) {
+      next = number;
+      attachments.push(
+        await backend.attach('w', `p-${number}`, 5, {
+          frames: (batch) => seen.push(...batch),
+          lost: (problem) => lost.push(problem),
+        }),
+      );
+    }
+    return { streams, attachments, backend };
+  };
+  const output = (value: string, offset = 5) => encodeFrame('terminal', offset, text(value));
+
+  it('takes the output of all streams from one channel, each its own and in order', async () => {
+    const { streams } = await attach([7, 8]);
+    expect(channels).toHaveLength(1);
+    expect(sent.map(({ args }) => (args as { name: string }).name)).toEqual([
+      'stream.outlet',
+      'stream.attach',
+      'stream.attach',
     ]);
-    await attachment.input(text('x'));
+    say(Array.from(entry(7, output('hi'))), 0);
+    say(
+      new Uint8Array([...entry(8, output('a')), ...entry(7, output('yo', 7)), ...entry(8, output('b', 6))]).buffer,
+      1,
+    );
+    expect(streams[0]?.seen).toMatchObject([
+      { offset: 5, payload: text('hi') },
+      { offset: 7, payload: text('yo') },
+    ]);
+    expect(streams[1]?.seen).toMatchObject([{ payload: text('a') }, { payload: text('b') }]);
+    // Entries of a stream nobody has are passed over.
+    say(entry(99, output('x')), 2);
+  });
+
+  it('loses nothing that comes before the number of its stream', async () => {
+    const backend = tauriBackend();
+    await backend.attach('w', 'p-first', 0, { frames: () => {}, lost: () => {} });
+    let answer: (value: unknown) => void = () => {};
+    slow = new Promise((done) => {
+      answer = done;
+    });
+    const seen: unknown[] = [];
+    const attached = backend.attach('w', 'p', 0, { frames: (batch) => seen.push(...batch), lost: () => {} });
+    await vi.waitFor(() => expect(sent).toHaveLength(3));
+    say(entry(12, output('early', 0)), 0);
+    say(entry(12, output('too', 5)), 1);
+    expect(seen).toEqual([]);
+    answer({ stream: 12 });
+    await attached;
+    expect(seen).toMatchObject([{ payload: text('early') }, { payload: text('too') }]);
+  });
+
+  it('sends keys raw, and closes once', async () => {
+    const { attachments } = await attach([7]);
+    await attachments[0]?.input(text('x'));
     expect(sent.at(-1)).toMatchObject({
       cmd: 'rpc',
       args: text('x'),
       options: { headers: { name: 'stream.input', stream: '7' } },
     });
-    attachment.ack(4);
-    expect(sent.at(-1)?.args).toMatchObject({ name: 'stream.ack', body: { stream: 7, bytes: 4 } });
-    say({ lost: { code: 'agent-lost', message: 'gone' } }, 2);
-    expect(lost).toEqual([{ code: 'agent-lost', message: 'gone' }]);
-    attachment.close();
-    attachment.close();
+    attachments[0]?.close();
+    attachments[0]?.close();
     expect(sent.filter(({ args }) => (args as { name?: string }).name === 'stream.close')).toHaveLength(1);
   });
 
-  it('gives up on a stream it cannot read', async () => {
-    const lost: unknown[] = [];
-    await tauriBackend().attach('w', 'p', 0, { frames: () => {}, lost: (problem) => lost.push(problem) });
-    say([1, 2, 3], 0);
+  it('acknowledges all streams in one call: much soon, little later', async () => {
+    vi.useFakeTimers();
+    const { attachments } = await attach([7, 8, 9]);
+    const acks = () =>
+      sent.flatMap(({ args }) => {
+        const { name, body } = args as { name?: string; body: { drawn: unknown } };
+        return name === 'stream.ack' ? [body.drawn] : [];
+      });
+    attachments[0]?.ack(4);
+    attachments[1]?.ack(5);
+    attachments[0]?.ack(6);
+    await vi.advanceTimersByTimeAsync(99);
+    expect(acks()).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(acks()).toEqual([
+      [
+        [7, 10],
+        [8, 5],
+      ],
+    ]);
+    attachments[2]?.ack(1);
+    attachments[0]?.ack(5000);
+    attachments[0]?.ack(5000);
+    await vi.advanceTimersByTimeAsync(4);
+    expect(acks().at(-1)).toEqual([
+      [9, 1],
+      [7, 10_000],
+    ]);
+    attachments[1]?.ack(3);
+    attachments[1]?.close();
+    attachments[1]?.ack(3);
+    await vi.advanceTimersByTimeAsync(200);
+    expect(acks()).toHaveLength(2);
+    vi.useRealTimers();
+  });
+
+  it('tells the end of one stream, and of all of them when it cannot read', async () => {
+    const { streams } = await attach([7, 8]);
+    say(new Uint8Array([...entry(7, output('last')), ...entry(7, new Uint8Array())]), 0);
+    expect(streams[0]).toMatchObject({ seen: [{ payload: text('last') }], lost: [{ code: 'agent-lost' }] });
+    expect(streams[1]?.lost).toEqual([]);
     say([1, 2, 3], 1);
-    expect(lost).toHaveLength(1);
+    say([1, 2, 3], 2);
+    expect([streams[0]?.lost.length, streams[1]?.lost.length]).toEqual([1, 1]);
   });
 });
 

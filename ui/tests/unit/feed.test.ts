@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Feed } from '../../src/lib/state/feed.svelte';
-import { Store } from '../../src/lib/state/store.svelte';
+import { messageKey, Store } from '../../src/lib/state/store.svelte';
 import { Fixture } from '../fixture/backend';
 import * as data from '../fixture/data';
 
@@ -115,6 +115,22 @@ describe('the store', () => {
     store.putMessages(id, rows.slice(3));
     store.putMessages(id, rows);
     expect(store.room(id)?.messages.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+  });
+
+  it('tells messages of two owners apart that have the same number, in the order of their time', () => {
+    const say = (text: string, seq: number, at_ms: number) => ({
+      seq,
+      at_ms,
+      message: { level: 'info' as const, text, aside: null, hint: null, detail: null, actions: [] },
+    });
+    // The second owner counts from one again.
+    const read = [say('deployed', 7, 100), say('adopted', 2, 200), say('ready', 7, 300)];
+    store.putMessages(id, [say('ready', 7, 300)]);
+    store.putMessages(id, read);
+    store.putMessages(id, [say('stopped', 3, 400)]);
+    const shown = store.room(id)?.messages ?? [];
+    expect(shown.map(({ message }) => message.text)).toEqual(['deployed', 'adopted', 'ready', 'stopped']);
+    expect(new Set(shown.map(messageKey)).size).toBe(4);
   });
 
   it('is bounded', () => {

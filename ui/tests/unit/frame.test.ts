@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { decodeFrame, decodeFrames, encodeFrame, MAX_FRAME } from '../../src/lib/backend/frame';
+import { decodeEntries, decodeFrame, encodeFrame, MAX_FRAME } from '../../src/lib/backend/frame';
+import { entry } from '../fixture/entry';
 
 // The test's own Uint8Array: jsdom's TextEncoder makes those of another realm, which never compare equal.
 const text = (value: string) => Uint8Array.from(new TextEncoder().encode(value));
@@ -7,12 +8,14 @@ const text = (value: string) => Uint8Array.from(new TextEncoder().encode(value))
 describe('frames', () => {
   it('come back as they went, many in one message', () => {
     const bytes = new Uint8Array([
-      ...encodeFrame('terminal', 7, text('one'), true),
-      ...encodeFrame('stderr', 2 ** 40, text(''), true),
+      ...entry(3, encodeFrame('terminal', 7, text('one'))),
+      ...entry(2 ** 31, encodeFrame('stderr', 2 ** 40, text(''))),
+      ...entry(3, new Uint8Array()),
     ]);
-    expect(decodeFrames(bytes)).toEqual([
-      { kind: 'terminal', offset: 7, payload: text('one') },
-      { kind: 'stderr', offset: 2 ** 40, payload: text('') },
+    expect(decodeEntries(bytes)).toEqual([
+      { stream: 3, frame: { kind: 'terminal', offset: 7, payload: text('one') } },
+      { stream: 2 ** 31, frame: { kind: 'stderr', offset: 2 ** 40, payload: text('') } },
+      { stream: 3, frame: null },
     ]);
   });
 
@@ -39,8 +42,9 @@ describe('frames', () => {
   });
 
   it('that are cut off are refused', () => {
-    const whole = encodeFrame('stdout', 0, text('abc'), true);
-    expect(() => decodeFrames(whole.subarray(0, whole.length - 1))).toThrow(/cut off/);
-    expect(() => decodeFrames(new Uint8Array([1, 0]))).toThrow(/cut off/);
+    const whole = entry(1, encodeFrame('stdout', 0, text('abc')));
+    expect(() => decodeEntries(whole.subarray(0, whole.length - 1))).toThrow(/cut off/);
+    expect(() => decodeEntries(new Uint8Array([1, 0]))).toThrow(/cut off/);
+    expect(() => decodeEntries(new Uint8Array([3, 0, 0, 0, 1, 0, 0, 0]))).toThrow(/cut off/);
   });
 });

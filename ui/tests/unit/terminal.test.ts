@@ -8,6 +8,7 @@ import { followLink } from '../../src/lib/terminal/links';
 import { pasteInto } from '../../src/lib/terminal/paste';
 import { Places } from '../../src/lib/terminal/places';
 import { Session } from '../../src/lib/terminal/session';
+import { type Turn, Turns } from '../../src/lib/terminal/turns';
 import type { Process } from '../../src/lib/wire';
 import { Fixture } from '../fixture/backend';
 import * as data from '../fixture/data';
@@ -20,7 +21,12 @@ describe('output', () => {
   it('is acknowledged byte for byte once it was parsed', async () => {
     const terminal = new Terminal({ allowProposedApi: true });
     const acks: number[] = [];
-    const intake = new Intake(terminal, (bytes) => acks.push(bytes));
+    const intake = new Intake(
+      terminal,
+      new Turns(),
+      () => true,
+      (bytes) => acks.push(bytes) > 0,
+    );
     const total = 300 * 1024;
     intake.put(text('x'.repeat(total)), 0);
     await vi.waitFor(() => expect(acks.reduce((sum, bytes) => sum + bytes, 0)).toBe(total), 5000);
@@ -30,7 +36,12 @@ describe('output', () => {
 
   it('that is old gets no answers, and what follows does', async () => {
     const terminal = new Terminal({ allowProposedApi: true });
-    const intake = new Intake(terminal, () => {});
+    const intake = new Intake(
+      terminal,
+      new Turns(),
+      () => true,
+      () => true,
+    );
     const sent: string[] = [];
     terminal.onData((data) => {
       if (!intake.inHistory) sent.push(data);
@@ -42,13 +53,115 @@ describe('output', () => {
     await vi.waitFor(() => expect(sent).toEqual(['\x1b[0n']));
   });
 
+  it('is acknowledged again when nobody heard it', async () => {
+    const terminal = new Terminal({ allowProposedApi: true });
+    const acks: number[] = [];
+    let heard = false;
+    const intake = new Intake(
+      terminal,
+      new Turns(),
+      () => true,
+      (bytes) => acks.push(bytes) > 0 && heard,
+    );
+    intake.put(text('abc'), 0);
+    await vi.waitFor(() => expect(acks).toEqual([3]));
+    heard = true;
+    intake.flushAcks();
+    intake.flushAcks();
+    expect(acks).toEqual([3, 3]);
+  });
+
+  it('of a terminal that goes away in its turn holds up no other', async () => {
+    const turns = new Turns();
+    const [gone, stays] = [new Terminal({ allowProposedApi: true }), new Terminal({ allowProposedApi: true })];
+    const acks: number[] = [];
+    const first = new Intake(
+      gone,
+      turns,
+      () => true,
+      () => true,
+    );
+    const second = new Intake(
+      stays,
+      turns,
+      () => true,
+      (bytes) => acks.push(bytes) > 0,
+    );
+    first.put(text('x'.repeat(100_000)), 0);
+    second.put(text('abc'), 0);
+    first.close();
+    gone.dispose();
+    await vi.waitFor(() => expect(acks).toEqual([3]));
+  });
+
   it('our own notes are never acknowledged', async () => {
     const terminal = new Terminal({ allowProposedApi: true });
     const acks: number[] = [];
-    const intake = new Intake(terminal, (bytes) => acks.push(bytes));
+    const intake = new Intake(
+      terminal,
+      new Turns(),
+      () => true,
+      (bytes) => acks.push(bytes) > 0,
+    );
     intake.note('gone');
     intake.put(text('abc'), 0);
     await vi.waitFor(() => expect(acks).toEqual([3]));
+  });
+});
+
+describe('the time of a frame', () => {
+  it('goes to those in sight first and leaves a part to the others, however many there are', async () => {
+    let now = 1000;
+    vi.spyOn(performance, 'now').mockImplementation(() => now);
+    const frames: (() => void)[] = [];
+    vi.spyOn(globalThis, 'requestAnimationFrame').mockImplementation((frame) => frames.push(() => frame(now)));
+    const turns = new Turns();
+    let served: { name: string; ms: number }[] = [];
+    /** One who always has more to parse, and takes all the time it is given. */
+    const busy = (name: string, seen: boolean): Turn => {
+      const turn: Turn = {
+        seen: () => seen,
+        parse: (ms, done) => {
+          served.push({ name, ms });
+          queueMicrotask(() => {
+            now += ms;
+            turns.want(turn);
+            done();
+          });
+        },
+      };
+      return turn;
+    };
+    for (let n = 0; n < 12; n += 1) turns.want(busy(`hidden ${n}`, false));
+    turns.want(busy('seen', true));
+    const settled = () => new Promise((done) => setTimeout(done));
+    await settled();
+    const all = new Set<string>();
+    for (let n = 0; n < 40; n += 1) {
+      served = [];
+      now += 16;
+      for (const frame of frames.splice(0)) frame();
+      await settled();
+      expect(served[0]?.name).toBe('seen');
+      expect(served.reduce((sum, { ms }) => sum + ms, 0)).toBeLessThanOrEqual(9);
+      for (const { name } of served) all.add(name);
+    }
+    expect(all.size).toBe(13);
+    vi.restoreAllMocks();
+  });
+
+  it('is not waited for by what comes in sight while there is some left', () => {
+    const [turns, log] = [new Turns(), [] as string[]];
+    const turn = (name: string, seen: boolean): Turn => ({
+      seen: () => seen,
+      parse: (_ms, done) => {
+        log.push(name);
+        done();
+      },
+    });
+    turns.want(turn('now', true));
+    turns.want(turn('later', false));
+    expect(log).toEqual(['now']);
   });
 });
 

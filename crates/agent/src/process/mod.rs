@@ -129,6 +129,16 @@ impl Processes {
 
     /// Starts a process. Must run on the runtime's own thread (see [`Reaper::expect`]).
     pub(crate) fn exec(self: &Arc<Self>, request: v1::ExecRequest) -> Result<v1::ExecReply, ProcessError> {
+        let first = request.cwd.clone();
+        self.begin(request, first)
+    }
+
+    /// `first` is the folder that a restart goes back to when the one it is asked for is gone.
+    fn begin(
+        self: &Arc<Self>,
+        request: v1::ExecRequest,
+        first: Bytes,
+    ) -> Result<v1::ExecReply, ProcessError> {
         self.make_room()?;
         let id = format!("{}-{}", self.prefix, self.next.fetch_add(1, Ordering::Relaxed));
         let started = start::start(&request, &id)?;
@@ -159,7 +169,7 @@ impl Processes {
             input: started.input,
             output,
             description,
-            asked: request,
+            asked: v1::ExecRequest { cwd: first, ..request },
             started: Instant::now(),
             running,
             kept: AtomicUsize::new(0),
@@ -177,11 +187,14 @@ impl Processes {
         if asked.pty.is_some() && request.pty.is_some() {
             asked.pty = request.pty;
         }
-        let there = std::path::Path::new(std::ffi::OsStr::from_bytes(&request.cwd));
-        if there.is_absolute() && there.is_dir() {
-            asked.cwd = request.cwd;
-        }
-        self.exec(asked)
+        let first = asked.cwd.clone();
+        let there = |cwd: &Bytes| {
+            let path = std::path::Path::new(std::ffi::OsStr::from_bytes(cwd));
+            path.is_absolute() && path.is_dir()
+        };
+        // Both may be gone; the workspace is not.
+        asked.cwd = [request.cwd, first.clone()].into_iter().find(there).unwrap_or_default();
+        self.begin(asked, first)
     }
 
     /// Waits for the end of one process, for the last of its output, and tells both.

@@ -37,30 +37,32 @@ export function decodeFrame(bytes: Uint8Array): Frame {
   return { kind, offset, payload };
 }
 
-/** Reads frames that each have a u32 little-endian length before them. */
-export function decodeFrames(bytes: Uint8Array): Frame[] {
+/** What a message of many streams holds: of each entry its stream, and its frame; null when that stream is lost. */
+export type Entry = { stream: number; frame: Frame | null };
+
+/** Reads entries: a u32 little-endian length, the stream as another, the frame if there is one. */
+export function decodeEntries(bytes: Uint8Array): Entry[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const frames: Frame[] = [];
+  const entries: Entry[] = [];
   let at = 0;
   while (at < bytes.length) {
-    if (at + 4 > bytes.length) throw new RangeError('a frame length is cut off');
+    if (at + 8 > bytes.length) throw new RangeError('the head of an entry is cut off');
     const length = view.getUint32(at, true);
-    at += 4;
-    if (at + length > bytes.length) throw new RangeError('a frame is cut off');
-    frames.push(decodeFrame(bytes.subarray(at, at + length)));
-    at += length;
+    const stream = view.getUint32(at + 4, true);
+    const [from, end] = [at + 8, at + 4 + length];
+    if (length < 4 || end > bytes.length) throw new RangeError('an entry is cut off');
+    entries.push({ stream, frame: length === 4 ? null : decodeFrame(bytes.subarray(from, end)) });
+    at = end;
   }
-  return frames;
+  return entries;
 }
 
-/** One frame as bytes, with its length before it when `framed`. */
-export function encodeFrame(kind: Frame['kind'], offset: number, payload: Uint8Array, framed = false): Uint8Array {
-  const lead = framed ? 4 : 0;
-  const out = new Uint8Array(lead + HEADER + payload.length);
+/** One frame as bytes. */
+export function encodeFrame(kind: Frame['kind'], offset: number, payload: Uint8Array): Uint8Array {
+  const out = new Uint8Array(HEADER + payload.length);
   const view = new DataView(out.buffer);
-  if (framed) view.setUint32(0, HEADER + payload.length, true);
-  view.setUint8(lead, KINDS.indexOf(kind));
-  view.setBigUint64(lead + 1, BigInt(offset), true);
-  out.set(payload, lead + HEADER);
+  view.setUint8(0, KINDS.indexOf(kind));
+  view.setBigUint64(1, BigInt(offset), true);
+  out.set(payload, HEADER);
   return out;
 }

@@ -1,12 +1,10 @@
 // The desktop's own backend: one `rpc` command and channels. The only file that imports `@tauri-apps/*`.
 import { Channel, invoke } from '@tauri-apps/api/core';
-import type { Event, Problem } from '../wire';
-import { decodeFrames } from './frame';
+import type { Event } from '../wire';
 import { type Attachment, asProblem, type Backend, type DesktopEvent, type FrameSink } from './index';
+import { Acknowledgements, Outlet } from './outlet';
 
 type Opened = { stream: number };
-/** Frames, or that there will be no more of them though the process did not end. */
-type Output = ArrayBuffer | number[] | { lost: Problem };
 
 function rpc<T>(name: string, body: unknown, channel?: Channel<never>): Promise<T> {
   return invoke<T>('rpc', { name, body, channel });
@@ -17,44 +15,46 @@ function tell(name: string, body: unknown): void {
   rpc(name, body).catch((thrown: unknown) => console.warn(name, asProblem(thrown).message));
 }
 
-function bytesOf(message: ArrayBuffer | number[] | Uint8Array): Uint8Array {
-  // Small raw messages arrive as arrays of numbers, larger ones as an ArrayBuffer.
-  return message instanceof Uint8Array ? message : new Uint8Array(message);
-}
+/** Output of every stream, and what goes back. */
+class Output {
+  #outlet = new Outlet();
+  #acks = new Acknowledgements((drawn) => tell('stream.ack', { drawn }));
+  #opened: Promise<unknown> | null = null;
 
-/** A stream of output, and what goes back. */
-async function output(name: string, body: unknown, sink: FrameSink): Promise<Attachment & Opened> {
-  let [open, closed] = [true, false];
-  const channel = new Channel<Output>((message) => {
-    if (!open) return;
-    if ('lost' in message) {
-      open = false;
-      sink.lost(message.lost);
-      return;
-    }
-    try {
-      sink.frames(decodeFrames(bytesOf(message)));
-    } catch (thrown) {
-      open = false;
-      sink.lost(asProblem(thrown));
-    }
-  });
-  const { stream } = await rpc<Opened>(name, body, channel as Channel<never>);
-  return {
-    stream,
-    input: (bytes) => invoke('rpc', bytes, { headers: { name: 'stream.input', stream: String(stream) } }),
-    ack: (bytes) => tell('stream.ack', { stream, bytes }),
-    close: () => {
-      // Also after the stream ended by itself: the bridge keeps its entry until it is told.
-      if (closed) return;
-      closed = true;
-      open = false;
-      tell('stream.close', { stream });
-    },
-  };
+  async stream(name: string, body: unknown, sink: FrameSink): Promise<Attachment & Opened> {
+    await this.#open();
+    const stream = await this.#outlet.open(sink, async () => (await rpc<Opened>(name, body)).stream);
+    let closed = false;
+    return {
+      stream,
+      input: (bytes) => invoke('rpc', bytes, { headers: { name: 'stream.input', stream: String(stream) } }),
+      ack: (bytes) => {
+        if (!closed) this.#acks.add(stream, bytes);
+      },
+      close: () => {
+        // Also after the stream ended by itself: the bridge keeps its entry until it is told.
+        if (closed) return;
+        closed = true;
+        this.#outlet.close(stream);
+        this.#acks.forget(stream);
+        tell('stream.close', { stream });
+      },
+    };
+  }
+
+  /** The channel, once; again when that failed. */
+  #open(): Promise<unknown> {
+    const channel = () => new Channel<ArrayBuffer | number[]>((message) => this.#outlet.take(message));
+    this.#opened ??= rpc<Opened>('stream.outlet', {}, channel() as Channel<never>).catch((thrown: unknown) => {
+      this.#opened = null;
+      throw thrown;
+    });
+    return this.#opened;
+  }
 }
 
 export function tauriBackend(): Backend {
+  const output = new Output();
   return {
     call: (name, body) => rpc(name, body),
     desktop: (name, body) => rpc(name, body),
@@ -67,10 +67,10 @@ export function tauriBackend(): Backend {
       return () => tell('stream.close', { stream });
     },
 
-    attach: (id, process, offset, sink) => output('stream.attach', { id, process, offset }, sink),
+    attach: (id, process, offset, sink) => output.stream('stream.attach', { id, process, offset }, sink),
 
     async host(size, sink) {
-      const attachment = await output('stream.host', size, sink);
+      const attachment = await output.stream('stream.host', size, sink);
       const { stream } = attachment;
       return { ...attachment, resize: (size) => rpc('stream.host-size', { stream, ...size }) };
     },

@@ -3,8 +3,8 @@
 export const host = {
   tab: 'host',
   open: 'Host shell: a terminal of this machine',
-  label: 'This machine, outside every container',
-  warning: 'This is your own machine, not a container: what you type here runs with all your rights.',
+  label: 'Your own machine, no container.',
+  warning: 'What you type here runs with all your rights.',
   close: 'Close the host shell',
   closeTitle: 'End the host shell?',
   name: 'Host shell',

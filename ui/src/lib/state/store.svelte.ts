@@ -21,6 +21,15 @@ const MAX_EGRESS = 1000;
 
 export type MessageRow = { seq: number; at_ms: number; message: Message };
 
+/** What tells a message from every other: each owner of the data folder counts its events anew. */
+export function messageKey({ seq, at_ms }: MessageRow): string {
+  return `${at_ms}/${seq}`;
+}
+
+function inOrder(a: MessageRow, b: MessageRow): number {
+  return a.at_ms - b.at_ms || a.seq - b.seq;
+}
+
 /** Terminals nobody arranged. */
 export const UNARRANGED: TerminalLayout = {
   tabs: [],
@@ -95,11 +104,12 @@ export class Store {
 
   putMessages(id: WorkspaceId, rows: MessageRow[]): void {
     const room = this.openRoom(id);
-    const last = room.messages.at(-1)?.seq ?? -1;
-    const fresh = rows.every((row) => row.seq > last);
-    let merged = fresh ? [...room.messages, ...rows] : [...room.messages, ...rows].sort((a, b) => a.seq - b.seq);
-    if (!fresh) merged = merged.filter((row, at) => row.seq !== merged[at - 1]?.seq);
-    room.messages = merged.slice(-MAX_MESSAGES);
+    const last = room.messages.at(-1);
+    const fresh = last === undefined || rows.every((row) => inOrder(last, row) < 0);
+    const merged = fresh ? [...room.messages, ...rows] : [...room.messages, ...rows].sort(inOrder);
+    room.messages = merged
+      .filter((row, at) => at === 0 || messageKey(row) !== messageKey(merged[at - 1] as MessageRow))
+      .slice(-MAX_MESSAGES);
   }
 
   putSnapshot(snapshot: Snapshot): void {

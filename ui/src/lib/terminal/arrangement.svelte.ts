@@ -135,6 +135,11 @@ export class Arrangement {
     this.#change(id, { tabs });
   }
 
+  /** Everything that was wanted is kept. */
+  get settled(): boolean {
+    return this.#wanted.size === 0;
+  }
+
   /** The workspace is gone. */
   forget(id: WorkspaceId): void {
     this.#own.delete(id);

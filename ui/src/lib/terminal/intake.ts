@@ -1,35 +1,40 @@
-// Output on its way into xterm: so much in each animation frame as the parser works off in a part of it, acknowledged
-// when parsed. What a frame holds follows how long the frames before it took, because a line of a flood may cost a
-// hundred times what a line of text costs. At most what the bridge leaves unacknowledged (1 MiB) is ever held here.
+// Output on its way into xterm: in turns with the window's other terminals (turns.ts), as much in each as the parser works
+// off in the time given, acknowledged when parsed. At most what the bridge leaves unacknowledged (1 MiB) is ever held here.
 import type { Terminal } from '@xterm/xterm';
+import type { Turn, Turns } from './turns';
 
-/** What parsing may take of a frame, milliseconds; the rest is for drawing and for the person. */
-const SHARE_MS = 8;
-/** Bytes for one frame: the least, what is begun with, and the most. */
+/** Bytes in one turn: the least and the most. */
 const LEAST = 1024;
-const FIRST = 16 * 1024;
 const MOST = 256 * 1024;
+/** Bytes parsed in a millisecond, until it is known better: slow text on a slow machine. */
+const FIRST_RATE = 2048;
 
 type Entry = { bytes: Uint8Array; counted: number; until: number };
 
-export class Intake {
+export class Intake implements Turn {
   #terminal: Terminal;
-  #ack: (bytes: number) => void;
+  #turns: Turns;
+  #seen: () => boolean;
+  #ack: (bytes: number) => boolean;
   #queue: Entry[] = [];
-  #share = FIRST;
+  #rate = FIRST_RATE;
   #parsed = 0;
   #waiting = 0;
-  #scheduled = false;
-  #writing = 0;
-  #frame = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #done: (() => void) | null = null;
   #history = 0;
   #position = 0;
   #closed = false;
 
-  constructor(terminal: Terminal, ack: (bytes: number) => void) {
+  /** `ack` is told of bytes that were parsed, and says whether somebody heard; what nobody heard is told again. */
+  constructor(terminal: Terminal, turns: Turns, seen: () => boolean, ack: (bytes: number) => boolean) {
     this.#terminal = terminal;
+    this.#turns = turns;
+    this.#seen = seen;
     this.#ack = ack;
+  }
+
+  seen(): boolean {
+    return this.#seen();
   }
 
   /** Output before this offset is old: what the terminal answers to it must not be sent. */
@@ -53,51 +58,51 @@ export class Intake {
 
   flushAcks(): void {
     if (this.#parsed === 0 || this.#closed) return;
-    const bytes = this.#parsed;
-    this.#parsed = 0;
-    this.#ack(bytes);
+    if (this.#ack(this.#parsed)) this.#parsed = 0;
   }
 
   close(): void {
     this.#closed = true;
     this.#queue = [];
-    cancelAnimationFrame(this.#frame);
-    clearTimeout(this.#timer);
+    this.#turns.leave(this);
+    // The terminal goes too, perhaps in the middle of its turn: the others must not wait for it.
+    this.#finish();
   }
 
   #push(entry: Entry): void {
     if (this.#closed) return;
     this.#waiting += 1;
     this.#queue.push(entry);
-    this.#plan();
+    this.#turns.want(this);
   }
 
-  #plan(): void {
-    if (this.#scheduled || this.#writing > 0 || this.#queue.length === 0 || this.#closed) return;
-    this.#scheduled = true;
-    const turn = () => {
-      this.#scheduled = false;
-      this.#write();
-    };
-    // A hidden window has no frames; its output must still be parsed, or the program would stand still.
-    if (document.visibilityState === 'visible') this.#frame = requestAnimationFrame(turn);
-    else this.#timer = setTimeout(turn, 0);
-  }
-
-  #write(): void {
-    const begun = performance.now();
-    let [left, bytes] = [this.#share, 0];
-    while (left > 0) {
+  /** Its turn: as much as the pieces before it let expect to fit. */
+  parse(ms: number, done: () => void): void {
+    if (this.#closed || this.#queue.length === 0) return done();
+    const most = Math.max(LEAST, Math.min(MOST, Math.round(this.#rate * ms)));
+    const pieces: Entry[] = [];
+    let bytes = 0;
+    while (bytes < most) {
       const entry = this.#queue.shift();
       if (entry === undefined) break;
-      const piece = this.#cut(entry, left);
-      left -= Math.max(1, piece.bytes.length);
+      // What is measured begins when the first piece is done: before that, xterm waits for its own timer.
+      const piece = this.#cut(entry, pieces.length === 0 ? Math.max(1, most >> 3) : most - bytes);
       bytes += piece.bytes.length;
-      this.#writing += 1;
-      this.#terminal.write(piece.bytes, () => this.#took(piece));
+      pieces.push(piece);
     }
-    // The last callback: how long all of it took.
-    this.#terminal.write('', () => this.#learn(bytes, performance.now() - begun));
+    this.#done = done;
+    let begun = 0;
+    for (const [at, piece] of pieces.entries()) {
+      this.#terminal.write(piece.bytes, () => {
+        this.#took(piece);
+        if (at === 0) begun = performance.now();
+        if (at < pieces.length - 1) return;
+        if (at > 0) this.#learn(bytes - (pieces[0]?.bytes.length ?? 0), performance.now() - begun);
+        this.flushAcks();
+        if (this.#queue.length > 0) this.#turns.want(this);
+        this.#finish();
+      });
+    }
   }
 
   /** At most `most` bytes of an entry; the rest stays first in the queue. */
@@ -112,19 +117,21 @@ export class Intake {
   }
 
   #took({ counted, until }: Entry): void {
-    this.#writing -= 1;
     this.#waiting -= 1;
     this.#position = Math.max(this.#position, until);
     this.#parsed += counted;
   }
 
-  #learn(bytes: number, took: number): void {
-    // Only a full frame tells anything; the parser begins with a timer of up to 4 ms, which is not its work.
-    if (bytes >= this.#share) {
-      const factor = Math.min(2, Math.max(0.5, SHARE_MS / Math.max(0.5, took - 4)));
-      this.#share = Math.round(Math.min(MOST, Math.max(LEAST, this.#share * factor)));
-    }
-    this.flushAcks();
-    this.#plan();
+  #finish(): void {
+    const done = this.#done;
+    this.#done = null;
+    done?.();
+  }
+
+  /** Half the weight to the newest: a line of a flood may cost a hundred times what a line of text costs. */
+  #learn(bytes: number, ms: number): void {
+    if (bytes < LEAST) return;
+    const rate = bytes / Math.max(0.1, ms);
+    this.#rate = (this.#rate + rate) / 2;
   }
 }

@@ -72,7 +72,12 @@ export class Session {
     this.terminal.loadAddon(this.#search);
     this.terminal.loadAddon(new UnicodeGraphemesAddon());
     this.terminal.loadAddon(new WebLinksAddon((_event, uri) => line.follow(uri)));
-    this.#intake = new Intake(this.terminal, (bytes) => this.#attachment?.ack(bytes));
+    this.#intake = new Intake(
+      this.terminal,
+      app.terminals.turns,
+      () => this.element.isConnected,
+      (bytes) => this.#acknowledge(bytes),
+    );
     this.terminal.onData((data) => this.#send(new TextEncoder().encode(data)));
     this.terminal.onBinary((data) => this.#send(Uint8Array.from(data, (letter) => letter.charCodeAt(0) & 255)));
     this.terminal.onResize(() => this.#tellSize());
@@ -200,6 +205,12 @@ export class Session {
   /** The process of a workspace behind it, where it is one. */
   get process(): Line['process'] {
     return this.line.process;
+  }
+
+  /** False: the stream is not there yet. */
+  #acknowledge(bytes: number): boolean {
+    this.#attachment?.ack(bytes);
+    return this.#attachment !== null;
   }
 
   /** The stream ended by itself: attach again where it stopped, as long as the process is still listed. */

@@ -10,8 +10,9 @@ import { HostTab } from './host.svelte';
 import { processLine } from './line';
 import { Places } from './places';
 import type { Session } from './session';
+import { Turns } from './turns';
 
-const MAX_SESSIONS = 8;
+const MAX_SESSIONS = 32;
 export const FONT = { least: 8, usual: 13, most: 32 };
 
 const RESTARTS: Partial<Record<Process['role'], PhaseName>> = { app: 'start', install: 'install', build: 'build' };
@@ -28,6 +29,8 @@ export class Terminals {
   readonly arrangement: Arrangement;
   readonly places: Places;
   readonly host: HostTab;
+  /** Whose output is parsed when. */
+  readonly turns = new Turns();
   /** Started by this window: nothing of them was there before. */
   #own = new Set<string>();
   /** The tab whose terminal gets the focus as soon as it stands on the page. */
@@ -81,6 +84,11 @@ export class Terminals {
     this.#sessions.set(key, session);
     this.#trim(key);
     return session;
+  }
+
+  /** The session of a process, where there is one. */
+  sessionOf(process: ProcessId): Session | undefined {
+    return [...this.#sessions.values()].find((session) => session.process?.id === process);
   }
 
   #trim(current: string): void {

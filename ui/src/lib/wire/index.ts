@@ -1819,16 +1819,88 @@ changes: Array<SyncChange>,
 total: number, };
 
 /**
+ * A tab a person moved, named or worked in.
+ */
+export type TerminalTab = { 
+/**
+ * Its process.
+ */
+process: ProcessId, 
+/**
+ * The name it was given, at most 40 characters; absent: the process's own.
+ */
+name: string | null, 
+/**
+ * The folder its shell was in last, absolute, at most 4,096 bytes: there it begins again.
+ */
+folder: string | null, };
+
+/**
+ * How a workspace's terminals stand.
+ */
+export type TerminalLayout = { 
+/**
+ * In the order of the tabs, at most 256. Processes that are not named here stand after these, as they came.
+ */
+tabs: Array<TerminalTab>, 
+/**
+ * The tab in the first half.
+ */
+front: ProcessId | null, 
+/**
+ * The tab in the second half, where there are two.
+ */
+beside: ProcessId | null, 
+/**
+ * The second half was used last.
+ */
+second: boolean, 
+/**
+ * Width of the first half in percent, 15 to 85.
+ */
+share: number | null, 
+/**
+ * Type size in pixels, 8 to 32; absent: the setting.
+ */
+font_px: number | null, };
+
+/**
+ * Keep how a workspace's terminals stand.
+ */
+export type ArrangeTerminals = { 
+/**
+ * The workspace.
+ */
+id: WorkspaceId, 
+/**
+ * All of it: what is absent is forgotten.
+ */
+layout: TerminalLayout, };
+
+/**
+ * Start again what a process was.
+ */
+export type RestartProcess = { 
+/**
+ * The workspace.
+ */
+id: WorkspaceId, 
+/**
+ * A terminal or a program a person ran, running or ended. It stays as it is.
+ */
+process: ProcessId, 
+/**
+ * Where it starts, if that folder is still there; else where it was started first.
+ */
+folder?: string, 
+/**
+ * The size of its terminal, if it has one; 80 by 24 without it.
+ */
+terminal?: WindowSize, };
+
+/**
  * Ask for a container's processes.
  */
-export type TerminalTab = { process: ProcessId, name: string | null, folder: string | null, };
-
-export type TerminalLayout = { tabs: Array<TerminalTab>, front: ProcessId | null, beside: ProcessId | null, second: boolean, share: number | null, font_px: number | null, };
-
-export type ArrangeTerminals = { id: WorkspaceId, layout: TerminalLayout, };
-
-export type RestartProcess = { id: WorkspaceId, process: ProcessId, folder?: string, terminal?: WindowSize, };
-
 export type TreeRequest = { 
 /**
  * The workspace.
@@ -2235,6 +2307,8 @@ export type Commands = {
   "process.list": [WorkspaceRef, Array<Process>];
   /** Starts a process: a terminal, or a program with pipes. Output comes by attaching. */
   "process.open": [OpenProcess, Process];
+  /** Starts again what a process was, as a new one: its command and the environment it was started with. */
+  "process.restart": [RestartProcess, Process];
   /** Starts a program that goes on by itself; what it prints goes to the workspace's log. */
   "process.detach": [OpenProcess, Process];
   /** Changes the window size of a terminal. */
@@ -2246,10 +2320,11 @@ export type Commands = {
   /** Signals any process of the container by its number, alone or with all that descends from it. */
   "process.kill": [KillRequest, Killed];
   /** Ends a process and drops its transcript. */
-  "process.restart": [RestartProcess, Process];
-  "terminal.layout": [WorkspaceRef, TerminalLayout];
-  "terminal.arrange": [ArrangeTerminals, TerminalLayout];
   "process.close": [ProcessRef, Nothing];
+  /** How the terminals of a workspace stand: order, names, halves, type size. */
+  "terminal.layout": [WorkspaceRef, TerminalLayout];
+  /** Keeps how the terminals of a workspace stand, for every window and the next start. */
+  "terminal.arrange": [ArrangeTerminals, TerminalLayout];
   /** The entries of a directory. */
   "file.list": [FileRef, DirectoryListing];
   /** What is known of a path without reading it. */
