@@ -107,6 +107,7 @@ impl Engine {
             health: slipway_wire::Health::default(),
             restart: request.restart.unwrap_or_default(),
             snapshot: None,
+            folder: intake.folder.clone(),
         };
         Ok(Record { run_plan, env: request.env.clone(), ..Record::new(view) })
     }

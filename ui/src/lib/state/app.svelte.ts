@@ -14,6 +14,7 @@ import { PreviewPage } from './preview.svelte';
 import { Snapshots } from './snapshots';
 import { Store } from './store.svelte';
 import { UsageMeter } from './usage.svelte';
+import { Syncing } from './syncing';
 import { View } from './view.svelte';
 
 const KEY = Symbol('app');
@@ -35,6 +36,7 @@ export class App {
   readonly snapshots: Snapshots;
   /** The only workspace of a second window; null in the main one. */
   readonly only: WorkspaceId | null;
+  readonly syncing: Syncing;
   desktop = $state.raw<DesktopStart | null>(null);
   problem = $state.raw<Problem | null>(null);
 
@@ -51,6 +53,7 @@ export class App {
     this.terminals = new Terminals(this);
     this.drag = new Drag(this);
   }
+    this.syncing = new Syncing(this);
 
   get mac(): boolean {
     return this.desktop?.os === 'macos';

@@ -1159,7 +1159,11 @@ restart: RestartPolicy,
 /**
  * The snapshot it was started from.
  */
-snapshot?: SnapshotId, };
+snapshot?: SnapshotId, 
+/**
+ * The folder of this machine its files were last taken from, absolute: what a sync would keep in step with it.
+ */
+folder?: string, };
 
 /**
  * A workspace by id, or by the unambiguous beginning of an id, or by name.
