@@ -9,6 +9,7 @@ mod hand;
 mod isolation;
 mod keys;
 mod kinds;
+mod logs;
 mod measures;
 mod place;
 mod second;
