@@ -16,6 +16,7 @@ use tauri_plugin_dialog::DialogExt;
 use tokio::sync::oneshot;
 
 use super::{
+    carry,
     events::{DesktopEvent, tell},
     log_file, streams, unreadable,
 };
@@ -185,6 +186,14 @@ pub(super) async fn answer(webview: &Webview, name: &str, body: Value) -> Result
         "desktop.save-log" => {
             let engine = app.state::<Desktop>().owner.engine().await?;
             json!({ "lines": log_file::save(&engine, read(body)?).await? })
+        }
+        "desktop.upload" => {
+            let engine = app.state::<Desktop>().owner.engine().await?;
+            json!(carry::put(&engine, read(body)?).await?)
+        }
+        "desktop.download" => {
+            let engine = app.state::<Desktop>().owner.engine().await?;
+            json!({ "left_out": carry::get(&engine, read(body)?).await? })
         }
         "desktop.clipboard-write" => {
             let Text { text } = read(body)?;

@@ -16,7 +16,7 @@ use slipway_wire::{Api, LiveSync, Nothing, SyncRef, SyncState, WorkspaceRef, Wor
 use std::{env, fs, io::Write as _, path::Path, process::Stdio};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
-    process::Command,
+    process::{Child, Command},
 };
 
 const DATA: &str = "SLIPWAY_SYNC_VICTIM";
@@ -34,6 +34,38 @@ async fn the_owner() -> Result<()> {
     writeln!(std::io::stdout(), "owner: in sync")?;
     std::future::pending::<()>().await;
     Ok(())
+}
+
+/// Begins an owner of a data folder in a process of its own, and waits until its sync is at rest.
+async fn owner(data: &Path) -> Result<Child> {
+    let mut owner = Command::new(env::current_exe()?)
+        .args(["--exact", "sync_faults::the_owner", "--ignored", "--nocapture"])
+        .env(DATA, data)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()?;
+    let mut lines = BufReader::new(owner.stdout.take().context("its output")?).lines();
+    let said = async {
+        while let Some(line) = lines.next_line().await? {
+            if line.contains("owner: in sync") {
+                return Ok(());
+            }
+        }
+        anyhow::bail!("the owner ended")
+    };
+    tokio::time::timeout(LONG, said).await??;
+    Ok(owner)
+}
+
+/// Opens the house again; its sync goes on by itself.
+async fn reopened(data: tempfile::TempDir) -> Result<(House, LiveSync)> {
+    let house = House::reopen(data).await?;
+    let sync = wait_until("the sync to go on by itself", LONG, || async {
+        Ok(house.engine.sync_list(Nothing {}).await?.pop())
+    })
+    .await?;
+    Ok((house, sync))
 }
 
 /// What somebody does in the container while nobody owns it.
@@ -54,23 +86,7 @@ async fn an_owner_killed_at_any_moment_loses_no_edit_of_either_side() -> Result<
     let dir = pair.dir();
     for round in 0..4_u32 {
         let data = pair.house.leave().await;
-        let mut owner = Command::new(env::current_exe()?)
-            .args(["--exact", "sync_faults::the_owner", "--ignored", "--nocapture"])
-            .env(DATA, data.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()?;
-        let mut lines = BufReader::new(owner.stdout.take().context("its output")?).lines();
-        let said = async {
-            while let Some(line) = lines.next_line().await? {
-                if line.contains("owner: in sync") {
-                    return Ok(());
-                }
-            }
-            anyhow::bail!("the owner ended")
-        };
-        tokio::time::timeout(LONG, said).await??;
+        let mut owner = owner(data.path()).await?;
         // Both sides change much; it is killed when the first, or a later part, has arrived.
         for n in 0..400 {
             put(&dir, &format!("r{round}/h{n}.txt"), &format!("here {round} {n}"))?;
@@ -94,11 +110,8 @@ async fn an_owner_killed_at_any_moment_loses_no_edit_of_either_side() -> Result<
         put(&dir, "kept.txt", &format!("kept {round}"))?;
         fs::remove_file(dir.join(format!("here{round}.txt")))?;
         inside(&container, &format!("echo alone > alone{round}.txt; rm there{round}.txt")).await?;
-        pair.house = House::reopen(data).await?;
-        let sync = wait_until("the sync to go on by itself", LONG, || async {
-            Ok(pair.house.engine.sync_list(Nothing {}).await?.pop())
-        })
-        .await?;
+        let (house, sync) = reopened(data).await?;
+        pair.house = house;
         pair.at_rest(&sync).await?;
         let now = pair.alike().await?;
         let count = |begin: &str| now.keys().filter(|path| path.starts_with(begin)).count();
@@ -115,6 +128,77 @@ async fn an_owner_killed_at_any_moment_loses_no_edit_of_either_side() -> Result<
             now.keys().filter(|path| path.contains("sync-conflict") || path.contains(".slipway-")).collect();
         assert!(odd.is_empty(), "{odd:?}");
     }
+    pair.house.close().await
+}
+
+/// So long that an owner is killed while it is on its way, and what came before it is not written down.
+const LONG_WAY: u64 = 300_000_000;
+
+/// The files of a folder here, without those that have no place yet.
+fn arrived(dir: &Path) -> Result<Vec<String>> {
+    let names = fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+    let names: Vec<String> = names.collect::<Result<_>>()?;
+    Ok(names.into_iter().filter(|name| !name.starts_with('.')).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_carried_and_not_written_down_stays_removed() -> Result<()> {
+    let mut pair = Pair::of(&[("kept.txt", "kept")]).await?;
+    pair.sync(true).await?;
+    let container = pair.house.containers().await?.pop().context("a container")?;
+    let dir = pair.dir();
+
+    let data = pair.house.leave().await;
+    let mut killed = owner(data.path()).await?;
+    for n in 0..60 {
+        put(&dir, &format!("in/f{n}.txt"), &format!("{n}"))?;
+    }
+    fs::File::create(dir.join("large.bin"))?.set_len(LONG_WAY)?;
+    wait_until("the small ones to arrive", LONG, || async {
+        let count = inside(&container, "ls in 2>/dev/null | wc -l").await?;
+        Ok((count.trim() == "60").then_some(()))
+    })
+    .await?;
+    killed.kill().await?;
+    inside(&container, "test ! -e large.bin").await.context("it was killed too late to prove anything")?;
+    fs::remove_file(dir.join("large.bin"))?;
+    for n in 0..30 {
+        fs::remove_file(dir.join(format!("in/f{n}.txt")))?;
+    }
+    inside(&container, "cd in && for n in $(seq 30 50); do rm f$n.txt; done; echo mine > f51.txt").await?;
+    let (house, sync) = reopened(data).await?;
+    pair.house = house;
+    pair.at_rest(&sync).await?;
+    let now = pair.alike().await?;
+    let left: Vec<&String> = now.keys().filter(|path| path.starts_with("/in/")).collect();
+    let wanted: Vec<String> = (51..60).map(|n| format!("/in/f{n}.txt")).collect();
+    assert_eq!(left, wanted.iter().collect::<Vec<_>>(), "neither removal came back");
+    assert_eq!(now["/in/f51.txt"], "mine\n", "what was changed since is one side's change, no conflict");
+
+    let data = pair.house.leave().await;
+    let mut killed = owner(data.path()).await?;
+    let make = "mkdir out; for n in $(seq 100 239); do echo $n > out/f$n.txt; done";
+    inside(&container, &format!("{make}; truncate -s {LONG_WAY} z.bin")).await?;
+    let first = wait_until("the first ones to arrive", LONG, || async {
+        let names = arrived(&dir.join("out")).unwrap_or_default();
+        Ok((names.len() >= 100).then_some(names))
+    })
+    .await?;
+    killed.kill().await?;
+    ensure!(!dir.join("z.bin").exists(), "it was killed too late to prove anything");
+    let (here, there) = first.split_at(50);
+    for name in here {
+        fs::remove_file(dir.join("out").join(name))?;
+    }
+    inside(&container, &format!("rm z.bin; cd out; rm {}", there.join(" "))).await?;
+    let (house, sync) = reopened(data).await?;
+    pair.house = house;
+    pair.at_rest(&sync).await?;
+    let now = pair.alike().await?;
+    let back: Vec<&String> = first.iter().filter(|name| now.contains_key(&format!("/out/{name}"))).collect();
+    assert!(back.is_empty(), "{back:?}");
+    let rest = now.keys().filter(|path| path.starts_with("/out/")).count();
+    assert_eq!(rest, 140 - first.len(), "what had not arrived does");
     pair.house.close().await
 }
 

@@ -54,6 +54,9 @@ pub const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
 /// user's allowance of them.
 pub const MAX_WATCHED: usize = 16_384;
 
+/// Changes of one stream of a sync of which the agent remembers that they were made.
+pub const MAX_CARRIED: usize = 1000;
+
 /// Directories whose content tools make, by the thousand: a watching does not look into them unless it begins there.
 pub const FOLDED: &[&str] = &[
     ".cache",

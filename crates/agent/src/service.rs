@@ -265,7 +265,7 @@ impl Agent for Service {
         &self,
         request: Request<Streaming<v1::SyncApplyRequest>>,
     ) -> Reply<Self::SyncApplyStream> {
-        Ok(Response::new(Box::pin(mirror::apply(request.into_inner()))))
+        Ok(Response::new(Box::pin(self.mirrors.apply(request.into_inner()))))
     }
 
     type SyncFetchStream = Replies<v1::SyncFetchReply>;

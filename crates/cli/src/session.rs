@@ -96,6 +96,7 @@ pub(crate) mod tests {
             health: slipway_wire::Health::default(),
             restart: slipway_wire::RestartPolicy::Never,
             snapshot: None,
+            folder: None,
         }
     }
 

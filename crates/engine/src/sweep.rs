@@ -243,6 +243,7 @@ pub(crate) fn adopted(now_ms: u64, id: WorkspaceId, container: String) -> Record
         health: slipway_wire::Health::default(),
         restart: slipway_wire::RestartPolicy::default(),
         snapshot: None,
+        folder: None,
     };
     Record { container: Some(container), uploaded: true, ..Record::new(view) }
 }

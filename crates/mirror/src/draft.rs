@@ -45,9 +45,20 @@ impl Draft {
         self.written
     }
 
-    /// Gives the file its mode and its place, where `expected` must still be. Says what is there now and its digest.
+    /// The names of ours it has until it has its place: while neither is beside that place any more, it got there.
+    pub fn names(&self) -> [&str; 2] {
+        [&self.staged, &self.swapped]
+    }
+
+    /// Ends it without removing what it wrote: a later scan does.
+    pub fn leave(mut self) {
+        self.settled = true;
+    }
+
+    /// Gives the file its mode and its place, where `expected` must still be. Says what is there now and its digest. What is
+    /// refused still lies under a name of ours, until the draft is dropped.
     pub fn finish(
-        mut self,
+        &mut self,
         expected: Option<&Found>,
         executable: bool,
         manner: &Manner,

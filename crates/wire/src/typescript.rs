@@ -119,6 +119,7 @@ pub fn typescript() -> String {
         FileText,
         WriteText,
         RemoveFile,
+        RemovedFile,
         RenameFile,
         Mkdir,
         EgressVerdict,

@@ -131,6 +131,10 @@ pub struct Workspace {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub snapshot: Option<SnapshotId>,
+    /// The folder of this machine its files were last taken from, absolute: what a sync would keep in step with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub folder: Option<String>,
 }
 
 /// A workspace by id, or by the unambiguous beginning of an id, or by name.

@@ -68,6 +68,22 @@ export const scenes = {
       await page.until("document.querySelector('.menu.pop')");
     },
   },
+  sync: {
+    state: 'synced',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.click('[data-testid=sync-pill]');
+      await page.until("document.querySelector('[data-testid=sync-details]')");
+    },
+  },
+  synchalted: {
+    state: 'halted',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await page.click('[data-testid=sync-pill]');
+      await page.until("document.querySelector('[data-testid=sync-again]')");
+    },
+  },
   remove: {
     state: 'ready',
     wait: "document.querySelector('.xterm-rows')",
@@ -108,6 +124,30 @@ export const scenes = {
       await page.until("document.querySelector('.cm-content')");
       await page.click('.cm-line:nth-child(5)');
       await page.type(' // mine');
+    },
+  },
+  conflict: {
+    state: 'ready',
+    wait: "document.querySelector('#file-2')",
+    async act(page) {
+      await scenes.editor.act(page);
+      await page.run(
+        "(() => { const path = '/workspace/src/App.tsx'; const { disk } = fixture; disk.files.set(path, { text: disk.files.get(path).text.replace('in the cart</p>', 'in your cart</p>').replace('a shop', 'a shop'), modified_ms: 9 }); disk.change([{ path, entry: disk.entry(path) }, { path: '/workspace/README.md', entry: { ...disk.entry('/workspace/README.md') } }]); })()",
+      );
+      await page.until("document.querySelector('[data-testid=compare]')");
+      await page.click('[data-testid=compare]');
+      await page.until("document.querySelector('.cm-deletedChunk')");
+    },
+  },
+  gone: {
+    state: 'ready',
+    wait: "document.querySelector('#file-2')",
+    async act(page) {
+      await scenes.editor.act(page);
+      await page.run(
+        "(() => { const path = '/workspace/src/App.tsx'; const { disk } = fixture; disk.files.delete(path); disk.gone.add(path); disk.change([{ path }]); })()",
+      );
+      await page.until("document.querySelector('[data-kind=gone]')");
     },
   },
   network: {

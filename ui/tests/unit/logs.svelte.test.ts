@@ -279,6 +279,17 @@ describe('a line', () => {
   });
 });
 
+describe('Enter right after the last letter', () => {
+  it('goes to what is found, though the answer was still on its way', async () => {
+    await open(3000);
+    view.set({ text: 'line 700' });
+    const step = view.step(1);
+    await settle();
+    expect(await step).toBe(701);
+    expect(view.search.at).toBe(0);
+  });
+});
+
 describe('a moment', () => {
   const now = new Date(2026, 8, 18, 12, 30, 0).getTime();
   it.each([

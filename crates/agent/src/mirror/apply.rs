@@ -1,5 +1,8 @@
 //! Changes: one thread takes them in order off a bounded channel and answers each.
 
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
 use futures_util::Stream;
 use slipway_agent_api::v1::sync_apply_reply::Outcome;
 use slipway_agent_api::v1::sync_apply_request::Part;
@@ -10,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
+use super::carried::{Batch, Carried, made};
 use super::{folder, words};
 
 /// Messages on their way to the thread: at most as many chunks in memory.
@@ -18,15 +22,16 @@ const AHEAD: usize = 16;
 type Replies = mpsc::Sender<Result<SyncApplyReply, Status>>;
 
 /// Begins a stream of changes.
-pub(crate) fn apply(
+pub(super) fn apply(
     mut calls: Streaming<SyncApplyRequest>,
+    carried: Carried,
 ) -> impl Stream<Item = Result<SyncApplyReply, Status>> + use<> {
     let (replies, stream) = mpsc::channel(64);
     tokio::spawn(async move {
         let (parts, queue) = mpsc::channel(AHEAD);
         let told = replies.clone();
         let work = tokio::task::spawn_blocking(move || {
-            if let Err(status) = run(queue, &told) {
+            if let Err(status) = run(queue, &carried, &told) {
                 // Nobody to tell when the caller is gone.
                 let _ = told.blocking_send(Err(status));
             }
@@ -50,11 +55,13 @@ pub(crate) fn apply(
     ReceiverStream::new(stream)
 }
 
-fn run(mut queue: mpsc::Receiver<Part>, replies: &Replies) -> Result<(), Status> {
+fn run(mut queue: mpsc::Receiver<Part>, carried: &Carried, replies: &Replies) -> Result<(), Status> {
     let Some(Part::Open(open)) = queue.blocking_recv() else {
         return Err(Status::invalid_argument("changes begin with their folder"));
     };
-    let mut applier = Applier { folder: folder(&open.root, &open.tag)?, index: 0, open: None };
+    let folder = folder(&open.root, &open.tag)?;
+    let batch = carried.begin(&open.tag, open.batch);
+    let mut applier = Applier { folder, batch, index: 0, open: None };
     while let Some(part) = queue.blocking_recv() {
         let reply = match part {
             Part::Open(_) => return Err(Status::invalid_argument("a folder was named twice")),
@@ -73,6 +80,7 @@ fn run(mut queue: mpsc::Receiver<Part>, replies: &Replies) -> Result<(), Status>
 
 /// A file whose content is coming.
 struct Coming {
+    path: Bytes,
     file: NewFile,
     draft: Draft,
     expected: Option<Found>,
@@ -81,6 +89,8 @@ struct Coming {
 
 struct Applier {
     folder: Folder,
+    /// What was done, for a caller that does not live to hear it.
+    batch: Arc<Mutex<Batch>>,
     index: u64,
     open: Option<State>,
 }
@@ -96,7 +106,8 @@ impl Applier {
         if self.open.is_some() {
             return Err(Status::invalid_argument("a change came before the last file was whole"));
         }
-        let path = words::path(&change.path)?;
+        let raw = change.path;
+        let path = words::path(&raw)?;
         let expected = change.expected.map(words::expected).transpose()?;
         let aside = (!change.aside.is_empty()).then(|| change.aside.to_vec());
         if aside.as_ref().is_some_and(|name| RelPath::root().join(name).is_err()) || path.is_root() {
@@ -105,7 +116,7 @@ impl Applier {
         let manner = Manner { careful: false, aside };
         let done = match change.to {
             None => return Err(Status::invalid_argument("a change says what is to be there")),
-            Some(To::File(file)) => return self.begin(&path, file, expected, manner),
+            Some(To::File(file)) => return self.begin(&path, raw, file, expected, manner),
             Some(To::Folder(_)) => self.folder.make(&path, expected.as_ref(), &manner),
             Some(To::Link(target)) => self.folder.link(&path, &target, expected.as_ref(), &manner),
             Some(To::Removed(_)) => {
@@ -113,19 +124,23 @@ impl Applier {
             }
         };
         let now = self.folder.look(&path).ok().flatten();
+        if done.is_ok() {
+            made(&self.batch, &raw);
+        }
         Ok(Some(self.reply(done.map(|()| now))))
     }
 
     fn begin(
         &mut self,
         path: &RelPath,
+        raw: Bytes,
         mut file: NewFile,
         expected: Option<Found>,
         manner: Manner,
     ) -> Result<Option<SyncApplyReply>, Status> {
         let data = std::mem::take(&mut file.data);
         let state = match self.folder.begin(path) {
-            Ok(draft) => State::Writing(Box::new(Coming { file, draft, expected, manner })),
+            Ok(draft) => State::Writing(Box::new(Coming { path: raw, file, draft, expected, manner })),
             Err(refused) => {
                 let size = file.size;
                 State::Failed(size, self.reply(Err(refused)))
@@ -165,8 +180,11 @@ impl Applier {
                     self.open = Some(State::Writing(coming));
                     return Ok(None);
                 }
-                let Coming { file, draft, expected, manner } = *coming;
+                let Coming { path, file, mut draft, expected, manner } = *coming;
                 let done = draft.finish(expected.as_ref(), file.executable, &manner);
+                if done.is_ok() {
+                    made(&self.batch, &path);
+                }
                 Ok(Some(self.reply(done.map(|(found, _)| Some(found)))))
             }
         }

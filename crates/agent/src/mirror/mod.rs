@@ -2,6 +2,7 @@
 //! contents come and go on streams; each call has a thread of its own while it works, and ends with its caller.
 
 mod apply;
+mod carried;
 mod fetch;
 mod scan;
 mod words;
@@ -10,7 +11,6 @@ use std::io;
 
 use tonic::Status;
 
-pub(crate) use self::apply::apply;
 pub(crate) use self::fetch::fetch;
 pub(crate) use self::scan::Mirrors;
 

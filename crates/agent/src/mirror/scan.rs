@@ -9,13 +9,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::Stream;
-use slipway_agent_api::v1::{SyncEntry, SyncLeftOut, SyncScanReply, SyncScanRequest};
+use slipway_agent_api::v1::{
+    SyncApplyReply, SyncApplyRequest, SyncEntry, SyncLeftOut, SyncScanReply, SyncScanRequest,
+};
 use slipway_intake::IgnoreRules;
 use slipway_mirror::{Bounds, Cache, Node, RelPath, Scan, ScanError};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Status;
+use tonic::{Status, Streaming};
 
+use super::apply::apply;
+use super::carried::Carried;
 use super::{folder, refused, words};
 
 /// Bytes of names and targets in one message, about.
@@ -29,9 +33,18 @@ type Caches = HashMap<Vec<u8>, Arc<Mutex<Cache>>>;
 #[derive(Default)]
 pub(crate) struct Mirrors {
     caches: Mutex<Caches>,
+    carried: Carried,
 }
 
 impl Mirrors {
+    /// Begins a stream of changes.
+    pub(crate) fn apply(
+        &self,
+        calls: Streaming<SyncApplyRequest>,
+    ) -> impl Stream<Item = Result<SyncApplyReply, Status>> + use<> {
+        apply(calls, self.carried.clone())
+    }
+
     /// Begins a scan.
     pub(crate) fn scan(
         &self,
@@ -48,11 +61,16 @@ impl Mirrors {
         let bounds =
             Bounds { entries: request.most_entries, file_bytes: request.most_file_bytes, rules_bytes: 0 };
         let cache = self.cache(&request.root);
+        // Before it is looked: what comes meanwhile is found, or not remembered.
+        let carried = if paths.is_empty() { self.carried.last(&request.tag) } else { None };
         let (replies, stream) = mpsc::channel(8);
         tokio::task::spawn_blocking(move || {
             // A scan that panicked leaves digests that were right.
             let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
             let batch = std::cell::RefCell::new(Batch::new(replies));
+            if let Some((number, paths)) = carried {
+                batch.borrow_mut().carried(number, paths);
+            }
             let mut tell = |path: RelPath, found, node: Node| {
                 batch.borrow_mut().entry(&path, &found, &node);
             };
@@ -96,6 +114,12 @@ impl Batch {
         self.flush_when_full();
     }
 
+    fn carried(&mut self, number: u32, paths: Vec<Bytes>) {
+        self.bytes += paths.iter().map(Bytes::len).sum::<usize>();
+        (self.reply.batch, self.reply.carried) = (number, paths);
+        self.flush_when_full();
+    }
+
     fn left_out(&mut self, path: &RelPath, why: &str) {
         let path = Bytes::copy_from_slice(path.as_bytes());
         self.bytes += path.len() + why.len();
@@ -112,7 +136,7 @@ impl Batch {
     fn flush(&mut self) {
         self.bytes = 0;
         let reply = std::mem::take(&mut self.reply);
-        if !reply.entries.is_empty() || !reply.left_out.is_empty() {
+        if reply != SyncScanReply::default() {
             // Nobody listens any more: the rest of the scan is bounded and changes nothing.
             let _ = self.replies.blocking_send(Ok(reply));
         }

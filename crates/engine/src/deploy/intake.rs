@@ -23,6 +23,8 @@ pub(crate) struct Intake {
     pub(crate) unknown: String,
     /// What it is called where it came from.
     pub(crate) name: String,
+    /// The folder of a person's it was taken from.
+    pub(crate) folder: Option<String>,
     pub(crate) limits: Limits,
 }
 
@@ -95,7 +97,16 @@ pub(crate) fn inspect(
     let plans = plans(&mut zip).map_err(name_of)?;
     let listing = zip.listing();
     let (files, bytes, unknown) = (listing.files, listing.bytes, describe_unknown(listing));
-    Ok(Intake { file, size, files, bytes, plans, unknown, name, limits })
+    let theirs = meta.is_dir() && matches!(source, Source::Path { .. });
+    let folder = if theirs { project_folder(&path, listing.root.as_deref()) } else { None };
+    Ok(Intake { file, size, files, bytes, plans, unknown, name, folder, limits })
+}
+
+/// Where the project lies in a folder: in it, or in the one folder that holds everything. None when it is no text.
+fn project_folder(folder: &Path, stepped: Option<&str>) -> Option<String> {
+    let folder = folder.canonicalize().ok()?;
+    let project = stepped.map_or_else(|| folder.clone(), |name| folder.join(name));
+    project.into_os_string().into_string().ok()
 }
 
 fn pack(folder: &Path, limits: &Limits, temporary: &Path) -> Result<File, Problem> {

@@ -64,6 +64,7 @@ fn record(shared: &Shared, request: &SnapshotStart, snapshot: &SnapshotRecord) -
         health: slipway_wire::Health::default(),
         restart: request.restart.unwrap_or(seed.restart),
         snapshot: Some(snapshot.id.clone()),
+        folder: None,
     };
     for phase in &mut view.phases {
         phase.state = match phase.name {

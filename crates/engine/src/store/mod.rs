@@ -4,6 +4,7 @@
 mod listing;
 mod schema;
 mod snapshots;
+mod sync_intents;
 mod syncs;
 mod terminals;
 mod usage;
@@ -87,6 +88,7 @@ impl Store {
         connection.execute_batch(snapshots::SCHEMA)?;
         connection.execute_batch(syncs::SCHEMA)?;
         connection.execute_batch(terminals::SCHEMA)?;
+        connection.execute_batch(sync_intents::SCHEMA)?;
         Ok(Self { connection: Mutex::new(connection) })
     }
 

@@ -6,8 +6,8 @@ use slipway_mirror::{Node, RelPath};
 use slipway_wire::{Code, Problem, SyncId, WorkspaceId};
 use std::collections::BTreeMap;
 
-use super::{Store, storage};
-use crate::sync::{Agreed, SyncRecord};
+use super::{Store, storage, sync_intents};
+use crate::sync::{Agreed, Intents, SyncRecord};
 
 pub(super) const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS sync (
@@ -24,7 +24,7 @@ pub(super) const SCHEMA: &str = "
 ";
 
 /// One byte says what it is; a digest or a target follows.
-fn encoded(agreed: &Agreed) -> Vec<u8> {
+pub(super) fn encoded(agreed: &Agreed) -> Vec<u8> {
     match agreed {
         Agreed::Kept => b"k".to_vec(),
         Agreed::Same(Node::Folder) => b"d".to_vec(),
@@ -35,7 +35,7 @@ fn encoded(agreed: &Agreed) -> Vec<u8> {
     }
 }
 
-fn decoded(bytes: &[u8]) -> Option<Agreed> {
+pub(super) fn decoded(bytes: &[u8]) -> Option<Agreed> {
     let (kind, rest) = bytes.split_first()?;
     Some(match kind {
         b'k' => Agreed::Kept,
@@ -97,11 +97,12 @@ impl Store {
         Ok(agreed)
     }
 
-    /// Writes what has newly been agreed on; none: nothing is there any more.
+    /// Writes what has newly been agreed on (none: nothing is there any more), and what is carried next.
     pub(crate) fn sync_agree(
         &self,
         id: &SyncId,
         changes: &BTreeMap<RelPath, Option<Agreed>>,
+        next: &Intents,
     ) -> Result<(), Problem> {
         let doing = storage("saving a sync");
         let mut connection = self.connection();
@@ -119,13 +120,20 @@ impl Store {
                 done.map_err(&doing)?;
             }
         }
+        sync_intents::replace(&change, id, next).map_err(&doing)?;
         change.commit().map_err(&doing)
     }
 
     /// Forgets what both sides of a sync held.
     pub(crate) fn sync_disagree(&self, id: &SyncId) -> Result<(), Problem> {
-        let drop = "DELETE FROM sync_path WHERE sync = ?1";
-        self.connection().execute(drop, [id.as_str()]).map(|_| ()).map_err(storage("saving a sync"))
+        let doing = storage("saving a sync");
+        let mut connection = self.connection();
+        let change = connection.transaction().map_err(&doing)?;
+        for table in ["sync_path", "sync_intent"] {
+            let drop = format!("DELETE FROM {table} WHERE sync = ?1");
+            change.execute(&drop, [id.as_str()]).map_err(&doing)?;
+        }
+        change.commit().map_err(&doing)
     }
 
     /// Forgets the syncs of a workspace.
@@ -133,8 +141,11 @@ impl Store {
         let doing = storage("deleting syncs");
         let mut connection = self.connection();
         let change = connection.transaction().map_err(&doing)?;
-        let paths = "DELETE FROM sync_path WHERE sync IN (SELECT id FROM sync WHERE workspace = ?1)";
-        change.execute(paths, [workspace.as_str()]).map_err(&doing)?;
+        for table in ["sync_path", "sync_intent"] {
+            let rows =
+                format!("DELETE FROM {table} WHERE sync IN (SELECT id FROM sync WHERE workspace = ?1)");
+            change.execute(&rows, [workspace.as_str()]).map_err(&doing)?;
+        }
         change.execute("DELETE FROM sync WHERE workspace = ?1", [workspace.as_str()]).map_err(&doing)?;
         change.commit().map_err(&doing)
     }

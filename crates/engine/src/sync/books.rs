@@ -4,7 +4,10 @@ use slipway_intake::IgnoreRules;
 use slipway_mirror::{Found, Node, RelPath};
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::plan::{self, Act, Agreed, Way};
+use super::{
+    intent::{Carried, Intents},
+    plan::{self, Act, Agreed, Way},
+};
 
 /// What one side holds at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +23,8 @@ pub(super) type Tree = BTreeMap<RelPath, Seen>;
 pub(super) struct Look {
     pub(super) tree: Tree,
     pub(super) left_out: Vec<(RelPath, String)>,
+    /// Of the workspace, as a whole: what its agent says it did last.
+    pub(super) carried: Carried,
 }
 
 /// One thing to carry.
@@ -63,6 +68,8 @@ pub(super) struct Books {
     pub(super) stuck: BTreeSet<RelPath>,
     /// Agreements that the store does not have yet.
     pub(super) unsaved: BTreeMap<RelPath, Option<Agreed>>,
+    /// What the workspace's agent said at the last look that it did.
+    pub(super) carried: Carried,
 }
 
 /// Puts a new look at some paths in the place of what was known of them. Says which paths are not what they were.
@@ -149,6 +156,18 @@ impl Books {
         }
     }
 
+    /// Believes of steps that an earlier owner, or we before a cut, did not write down that they were done: those whose
+    /// place holds what they were to bring, and those that witnesses speak for.
+    pub(super) fn believe(&mut self, intents: Intents, proven: &BTreeSet<RelPath>) {
+        for (path, intent) in intents {
+            let side = if intent.inward { &self.there } else { &self.here };
+            let now = side.get(&path).map(|seen| &seen.node);
+            if now == intent.wanted.as_ref() || proven.contains(&path) {
+                self.agree(path, intent.wanted.map(Agreed::Same));
+            }
+        }
+    }
+
     /// Remembers what both hold.
     pub(super) fn agree(&mut self, path: RelPath, agreed: Option<Agreed>) {
         let known = self.agreed.get(&path);
@@ -213,7 +232,10 @@ fn order(steps: &mut Vec<Step>) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::intent::{Intent, Stage},
+        *,
+    };
 
     fn path(text: &str) -> RelPath {
         RelPath::new(text.as_bytes()).unwrap()
@@ -261,6 +283,37 @@ mod tests {
         let work = books.compare(&all, Way::Inward, &mut |_| unreachable!("no conflict"));
         let order: Vec<String> = work.send.iter().map(|step| step.path.to_string()).collect();
         assert_eq!(order, ["d/e/f", "d/e", "d", "a", "a/b"]);
+    }
+
+    #[test]
+    fn a_step_that_nobody_wrote_down_is_believed_by_its_place_or_by_a_witness() {
+        let intent =
+            |inward| Intent { batch: 1, inward, wanted: Some(link("new").node), stage: Stage::Meant };
+        let mut books = Books::default();
+        for (name, here, there) in [
+            ("came", None, Some(link("new"))),
+            ("unseen", Some(link("new")), None),
+            ("seen", Some(link("new")), None),
+            ("changed since", Some(link("new")), Some(link("other"))),
+            ("changed unseen", Some(link("new")), Some(link("other"))),
+        ] {
+            books.here.extend(here.map(|seen| (path(name), seen)));
+            books.there.extend(there.map(|seen| (path(name), seen)));
+        }
+        let intents = books.everything().into_iter().map(|path| (path, intent(true))).collect();
+        books.believe(intents, &[path("seen"), path("changed since")].into());
+        let agreed: Vec<String> = books.agreed.keys().map(ToString::to_string).collect();
+        assert_eq!(agreed, ["came", "changed since", "seen"]);
+        let all = books.everything();
+        let work = books.compare(&all, Way::Both, &mut |_| b"beside".to_vec());
+        let removed = |steps: &[Step]| -> Vec<String> {
+            steps.iter().filter(|step| step.to.is_none()).map(|step| step.path.to_string()).collect()
+        };
+        assert_eq!((removed(&work.send), removed(&work.fetch)), (vec!["came".into()], vec!["seen".into()]));
+        let sent = |name: &str| work.send.iter().find(|step| step.path == path(name));
+        assert!(sent("unseen").is_some_and(|step| step.to.is_some()));
+        assert!(sent("changed unseen").is_some_and(|step| step.aside.is_some()), "both are kept");
+        assert!(work.fetch.iter().any(|step| step.path == path("changed since") && step.to.is_some()));
     }
 
     #[test]

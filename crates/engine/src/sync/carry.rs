@@ -1,25 +1,21 @@
-//! Carrying: steps of a plan, done. Into the workspace on one stream to its agent; out of it by handles that follow no
-//! link. A step is done only where what is there is what the plan saw, and whole or not at all.
+//! Carrying into the workspace: steps of a plan on one stream to its agent, and what came of each. A step is done only where
+//! what is there is what the plan saw, and whole or not at all. The other way is in `fetch`.
 
 use bytes::Bytes;
 use slipway_agent_api::{
     MAX_CHUNK,
     v1::{
-        SyncApplyReply, SyncApplyRequest, SyncChange, SyncFetchRequest, SyncOpen, sync_apply_reply,
-        sync_apply_request::Part, sync_change, sync_fetch_request,
+        SyncApplyReply, SyncApplyRequest, SyncChange, SyncOpen, sync_apply_reply, sync_apply_request::Part,
+        sync_change,
     },
 };
-use slipway_mirror::{Draft, Folder, Found, Manner, Node, Refused};
+use slipway_mirror::{Folder, Found, Refused};
 use slipway_wire::{Code, Problem};
 use std::{fs::File, io::Read as _};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{
-    books::Step,
-    there::There,
-    tune::{AHEAD, FETCH},
-};
+use super::{books::Step, there::There, tune::AHEAD};
 
 /// What came of a step.
 #[derive(Debug)]
@@ -44,15 +40,20 @@ impl From<Refused> for Outcome {
     }
 }
 
-fn broke(error: &tokio::task::JoinError) -> Problem {
+pub(super) fn broke(error: &tokio::task::JoinError) -> Problem {
     Problem::new(Code::Internal, format!("The sync's work on this machine's files broke: {error}."))
 }
 
 /// Makes the workspace's side as this one is. One outcome a step.
-pub(super) async fn send(there: &There, folder: Folder, steps: Vec<Step>) -> Result<Vec<Outcome>, Problem> {
+pub(super) async fn send(
+    there: &There,
+    folder: Folder,
+    steps: Vec<Step>,
+    batch: u32,
+) -> Result<Vec<Outcome>, Problem> {
     let (parts, stream) = mpsc::channel(AHEAD);
     let count = steps.len();
-    let open = SyncOpen { root: there.root(), tag: there.tag.clone() };
+    let open = SyncOpen { root: there.root(), tag: there.tag.clone(), batch };
     let reader = tokio::task::spawn_blocking(move || read(&folder, steps, open, &parts));
     let mut client = there.client.clone();
     let mut replies =
@@ -181,134 +182,4 @@ fn chunk(file: &mut File, left: u64) -> Option<Bytes> {
     let mut data = vec![0; MAX_CHUNK.min(left.try_into().unwrap_or(MAX_CHUNK))];
     file.read_exact(&mut data).ok()?;
     Some(data.into())
-}
-
-/// Makes this side as the workspace's is. One outcome a step.
-pub(super) async fn fetch(there: &There, folder: Folder, steps: Vec<Step>) -> Result<Vec<Outcome>, Problem> {
-    let is_file = |step: &Step| matches!(step.to.as_ref().map(|seen| &seen.node), Some(Node::File { .. }));
-    let files: Vec<usize> = (0..steps.len()).filter(|&n| is_file(&steps[n])).collect();
-    let place = folder.clone();
-    let (steps, mut outcomes) = tokio::task::spawn_blocking(move || {
-        let outcomes: Vec<Outcome> = steps.iter().map(|step| plain(&place, step)).collect();
-        (steps, outcomes)
-    })
-    .await
-    .map_err(|e| broke(&e))?;
-    for batch in files.chunks(FETCH) {
-        let wanted: Vec<Step> = batch.iter().map(|&n| steps[n].clone()).collect();
-        let done = contents(there, folder.clone(), wanted).await?;
-        for (&n, outcome) in batch.iter().zip(done) {
-            outcomes[n] = outcome;
-        }
-    }
-    Ok(outcomes)
-}
-
-/// Steps without content. Of a file nothing is done yet.
-fn plain(folder: &Folder, step: &Step) -> Outcome {
-    let manner = Manner { careful: true, aside: None };
-    let done = match (&step.to, &step.expected) {
-        (None, Some(expected)) => folder.remove(&step.path, expected),
-        (None, None) => Ok(()),
-        (Some(seen), expected) => match &seen.found {
-            Found::Folder => folder.make(&step.path, expected.as_ref(), &manner),
-            Found::Link { target } => folder.link(&step.path, target, expected.as_ref(), &manner),
-            Found::File { .. } => return Outcome::Changed,
-        },
-    };
-    match done {
-        Ok(()) => Outcome::Done(step.to.as_ref().map(|seen| seen.found.clone())),
-        Err(refused) => refused.into(),
-    }
-}
-
-/// One piece of a file that comes.
-struct Piece {
-    index: usize,
-    data: Bytes,
-    last: bool,
-    broken: bool,
-}
-
-async fn contents(there: &There, folder: Folder, steps: Vec<Step>) -> Result<Vec<Outcome>, Problem> {
-    let files = steps.iter().filter_map(|step| {
-        let expected = step.to.as_ref().map(|seen| (&seen.found).into());
-        Some(sync_fetch_request::File {
-            path: Bytes::copy_from_slice(step.path.as_bytes()),
-            expected: Some(expected?),
-        })
-    });
-    let request = SyncFetchRequest { root: there.root(), files: files.collect() };
-    let mut client = there.client.clone();
-    let mut stream = client.sync_fetch(request).await.map_err(|s| there.failed(&s))?.into_inner();
-    let (pieces, queue) = mpsc::channel(AHEAD);
-    let writer = tokio::task::spawn_blocking(move || write(&folder, &steps, queue));
-    loop {
-        match stream.message().await.map_err(|s| there.failed(&s))? {
-            None => break,
-            Some(reply) => {
-                let (data, last, broken) = (reply.data, reply.last, reply.broken);
-                let piece = Piece { index: reply.index as usize, data, last, broken };
-                if pieces.send(piece).await.is_err() {
-                    break;
-                }
-            }
-        }
-    }
-    drop(pieces);
-    writer.await.map_err(|e| broke(&e))
-}
-
-/// Writes the files as they come, in order. What does not come is not there.
-fn write(folder: &Folder, steps: &[Step], mut queue: mpsc::Receiver<Piece>) -> Vec<Outcome> {
-    let mut outcomes: Vec<Outcome> = steps.iter().map(|_| Outcome::Changed).collect();
-    let mut open: Option<(usize, Result<Draft, Outcome>)> = None;
-    while let Some(piece) = queue.blocking_recv() {
-        let Some(step) = steps.get(piece.index) else { break };
-        let (_, mut draft) = match open.take() {
-            Some((index, draft)) if index == piece.index => (index, draft),
-            _ => (piece.index, folder.begin(&step.path).map_err(Outcome::from)),
-        };
-        if let Ok(file) = &mut draft
-            && let Err(why) = append(file, step, &piece)
-        {
-            draft = Err(why);
-        }
-        if !piece.last {
-            open = Some((piece.index, draft));
-            continue;
-        }
-        outcomes[piece.index] = match draft {
-            Ok(_) if piece.broken => Outcome::Changed,
-            Ok(draft) => settle(draft, step),
-            Err(why) => why,
-        };
-    }
-    outcomes
-}
-
-fn append(draft: &mut Draft, step: &Step, piece: &Piece) -> Result<(), Outcome> {
-    let size = match step.to.as_ref().map(|seen| &seen.found) {
-        Some(Found::File { stamp, .. }) => stamp.size,
-        _ => 0,
-    };
-    if draft.written() + piece.data.len() as u64 > size {
-        return Err(Outcome::Failed("the workspace sent more than it said".to_owned()));
-    }
-    draft.write(&piece.data).map_err(|error| Outcome::Failed(error.to_string()))
-}
-
-fn settle(draft: Draft, step: &Step) -> Outcome {
-    let Some(Node::File { digest, executable }) = step.to.as_ref().map(|seen| &seen.node) else {
-        return Outcome::Changed;
-    };
-    // Not what its scan said: it has changed since, or its agent lies.
-    if draft.digest() != *digest {
-        return Outcome::Changed;
-    }
-    let manner = Manner { careful: true, aside: None };
-    match draft.finish(step.expected.as_ref(), *executable, &manner) {
-        Ok((found, _)) => Outcome::Done(Some(found)),
-        Err(refused) => refused.into(),
-    }
 }

@@ -14,7 +14,9 @@ mod books;
 mod carry;
 mod check;
 mod driver;
+mod fetch;
 mod here;
+mod intent;
 mod plan;
 mod there;
 mod told;
@@ -23,6 +25,7 @@ mod view;
 mod watch;
 mod words;
 
+pub(crate) use intent::{Intent, Intents, Stage};
 pub(crate) use plan::Agreed;
 
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,10 @@
 //! are held to the same rules and bounds as our own, and what the rules leave out is dropped whoever names it.
 
 use bytes::Bytes;
-use slipway_agent_api::v1::{SyncRules, SyncScanRequest};
+use slipway_agent_api::{
+    MAX_CARRIED,
+    v1::{SyncRules, SyncScanRequest},
+};
 use slipway_intake::IgnoreRules;
 use slipway_mirror::{Found, Node, RelPath};
 use slipway_wire::{Code, Problem};
@@ -110,6 +113,11 @@ impl There {
             }
             if bytes > self.most.bytes {
                 return Err(self.too_much(&format!("more than {} bytes", self.most.bytes)));
+            }
+            if reply.batch != 0 {
+                look.carried.batch = reply.batch;
+                let paths = reply.carried.iter().take(MAX_CARRIED).filter_map(|raw| RelPath::new(raw).ok());
+                look.carried.paths.extend(paths);
             }
             for one in reply.left_out.into_iter().take(1000) {
                 if let Ok(path) = RelPath::new(&one.path)

@@ -24,3 +24,5 @@ pub(super) const AHEAD: usize = 16;
 pub(super) const RULES: u64 = 1 << 20;
 /// A side that held at least so many entries and holds none was not emptied on purpose.
 pub(super) const EMPTIED: usize = 10;
+/// Files that lie here whole before they get their places: each holds two descriptors.
+pub(super) const WHOLE: usize = 64;

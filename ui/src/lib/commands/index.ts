@@ -4,6 +4,7 @@ import { keysOf } from '../keys';
 import type { App } from '../state/app.svelte';
 import { general } from './general';
 import { preview } from './preview';
+import { sync } from './sync';
 import { terminal } from './terminal';
 import type { Command } from './types';
 import { workspace } from './workspace';
@@ -12,7 +13,7 @@ export type { Command, Group } from './types';
 
 /** Every command there is, usable now or not. */
 export function commands(app: App): Command[] {
-  return [...general(app), ...workspace(app), ...preview(app), ...terminal(app)];
+  return [...general(app), ...workspace(app), ...sync(app), ...preview(app), ...terminal(app)];
 }
 
 export function usable(command: Command): boolean {

@@ -22,8 +22,16 @@ export class LogSearch {
     this.#backend = backend;
   }
 
+  /** What was asked for last has been found, or cannot be. */
+  found: Promise<void> = Promise.resolve();
+
   /** Looks for it among the lines that fit; null ends looking. */
-  async find(among: LogQuery, grep: string | null): Promise<void> {
+  find(among: LogQuery, grep: string | null): Promise<void> {
+    this.found = this.#find(among, grep);
+    return this.found;
+  }
+
+  async #find(among: LogQuery, grep: string | null): Promise<void> {
     const turn = ++this.#turn;
     if (grep === null) return this.#put([], false, null);
     try {

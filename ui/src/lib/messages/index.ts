@@ -13,6 +13,7 @@ import { limits, metrics } from './resources';
 import { settings } from './settings';
 import { snapshots } from './snapshots';
 import { ended, failed, paused, phases, silent, stopped, terminated } from './states';
+import { sync } from './sync';
 import { terminal } from './terminal';
 import { closing, link, notice, palette, problem, shortcuts, title } from './window';
 import { history, plan, workspace } from './workspaces';
@@ -47,6 +48,7 @@ export const t = {
   metrics,
   limits,
   snapshots,
+  sync,
   engine,
   phases,
   failed,

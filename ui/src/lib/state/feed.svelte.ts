@@ -131,14 +131,16 @@ export class Feed {
 
   #readAll(): Promise<void> {
     return this.#hold(async () => {
-      const [workspaces, engine, settings] = await Promise.all([
+      const [workspaces, engine, settings, syncs] = await Promise.all([
         this.#backend.call('workspace.list', {}),
         this.#backend.call('engine.status', {}),
         this.#backend.call('settings.get', {}),
+        this.#backend.call('sync.list', {}),
       ]);
       this.#store.workspaces = workspaces.filter(({ state }) => state !== 'deleted');
       this.#store.engine = engine;
       this.#store.settings = settings;
+      this.#store.syncs = syncs;
       this.#store.loaded = true;
       if (this.#store.snapshots !== null) this.#store.snapshots = await this.#backend.call('snapshot.list', {});
       const alive = new Set(workspaces.map(({ id }) => id));

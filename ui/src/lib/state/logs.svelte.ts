@@ -162,6 +162,8 @@ export class LogView {
 
   /** The next line that holds the text, or the one before; gives its number. */
   async step(by: 1 | -1): Promise<number | null> {
+    // Enter comes right after the last letter.
+    await this.search.found;
     const seq = this.search.step(by);
     if (seq === null) return null;
     await this.show(seq);

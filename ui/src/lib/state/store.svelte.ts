@@ -5,6 +5,7 @@ import type {
   EgressEntry,
   EngineStatus,
   Event,
+  LiveSync,
   Message,
   Process,
   ProcessId,
@@ -18,6 +19,8 @@ import type {
 /** Rows kept for one workspace; the engine keeps its own bound. */
 const MAX_MESSAGES = 2000;
 const MAX_EGRESS = 1000;
+/** Changes of a sync; the engine keeps 200. */
+const MAX_CHANGES = 200;
 
 export type MessageRow = { seq: number; at_ms: number; message: Message };
 
@@ -63,6 +66,8 @@ export class Store {
   settings = $state.raw<Settings | null>(null);
   /** Newest first; null until somebody wanted to see them. */
   snapshots = $state.raw<Snapshot[] | null>(null);
+  /** Those under way. */
+  syncs = $state.raw<LiveSync[]>([]);
   /** Newest first, as `workspace.list` gives them. */
   workspaces = $state.raw<Workspace[]>([]);
   /** The lists were read at least once. */
@@ -100,6 +105,7 @@ export class Store {
   dropWorkspace(id: WorkspaceId): void {
     this.workspaces = this.workspaces.filter((other) => other.id !== id);
     this.#rooms.delete(id);
+    this.syncs = this.syncs.filter(({ workspace }) => workspace !== id);
   }
 
   putMessages(id: WorkspaceId, rows: MessageRow[]): void {
@@ -116,6 +122,19 @@ export class Store {
     if (this.snapshots === null) return;
     const at = this.snapshots.findIndex(({ id }) => id === snapshot.id);
     this.snapshots = at < 0 ? [snapshot, ...this.snapshots] : this.snapshots.with(at, snapshot);
+  }
+
+  /** An event carries only the changes that are new. */
+  putSync(sync: LiveSync): void {
+    const before = this.syncs.find(({ id }) => id === sync.id);
+    if (sync.state === 'stopped') {
+      this.syncs = this.syncs.filter(({ id }) => id !== sync.id);
+      return;
+    }
+    const last = before?.recent.at(-1)?.seq ?? -1;
+    const fresh = sync.recent.filter(({ seq }) => seq > last);
+    const recent = [...(before?.recent ?? []), ...fresh].slice(-MAX_CHANGES);
+    this.syncs = upsert(this.syncs, { ...sync, recent }, (a, b) => a.id === b.id);
   }
 
   putProcess(process: Process): void {
@@ -169,6 +188,9 @@ export class Store {
           break;
         case 'terminals':
           if (workspace !== null) this.openRoom(workspace).terminals = body.value;
+          break;
+        case 'sync':
+          this.putSync(body.value);
           break;
         case 'snapshot':
           this.putSnapshot(body.value);

@@ -4,6 +4,7 @@ import AppWindow from '@lucide/svelte/icons/app-window';
 import Camera from '@lucide/svelte/icons/camera';
 import CircleQuestion from '@lucide/svelte/icons/circle-question-mark';
 import Copy from '@lucide/svelte/icons/copy';
+import FolderSync from '@lucide/svelte/icons/folder-sync';
 import Gauge from '@lucide/svelte/icons/gauge';
 import HeartPulse from '@lucide/svelte/icons/heart-pulse';
 import Pause from '@lucide/svelte/icons/pause';
@@ -84,6 +85,17 @@ export function workspaceEntries(app: App, workspace: Workspace): MenuEntry[] {
         app.view.dialog = { kind: 'snapshot', of: workspace };
       },
     },
+    state !== 'terminated' &&
+      app.syncing.of(workspace) === null && {
+        kind: 'item',
+        label: workspace.folder === undefined ? t.sync.otherCommand : t.sync.startCommand,
+        icon: FolderSync,
+        testid: 'sync',
+        run: () => {
+          if (workspace.folder === undefined) void app.syncing.choose(id);
+          else void app.syncing.start(id, workspace.folder, false);
+        },
+      },
     { kind: 'item', label: t.workspace.rename, icon: Pencil, run: () => act.askRename(workspace) },
     workspace.url !== null && {
       kind: 'item',

@@ -8,6 +8,7 @@ use super::{
     super::{
         books::{self, Tree},
         here::Here,
+        intent,
         tune::EMPTIED,
     },
     Driver, End, Sides, blocking,
@@ -20,6 +21,38 @@ impl Driver {
         self.board.look_again();
         self.look_here(sides).await?;
         self.look_there(sides).await
+    }
+
+    /// The first look of a round, which also finds out what of the last steps was done that were not written down.
+    pub(super) async fn look_first(&mut self, sides: &mut Sides) -> Result<(), End> {
+        let intents = self.shared.store.sync_intents(&self.record.id).map_err(ended)?;
+        let (folder, asked) = (sides.folder.clone(), intents.clone());
+        // Before the scan, which removes the drafts that were left.
+        let placed = blocking(move || intent::placed(&folder, &asked)).await.map_err(ended)?;
+        let stages: Vec<_> = intents
+            .iter()
+            .filter(|(_, it)| !it.inward)
+            .map(|(path, _)| {
+                let stage = if placed.contains(path) { intent::Stage::Placed } else { intent::Stage::Meant };
+                (path.clone(), stage)
+            })
+            .collect();
+        self.shared.store.sync_stages(&self.record.id, &stages).map_err(ended)?;
+        self.look_whole(sides).await?;
+        if intents.is_empty() {
+            return Ok(());
+        }
+        self.intended = true;
+        // None are left where the look found another folder, of which they do not speak.
+        let intents = self.shared.store.sync_intents(&self.record.id).map_err(ended)?;
+        let proven = intent::proven(&intents, placed, &self.books.carried);
+        self.books.believe(intents, &proven);
+        // With what is known now, an empty side may be one that was lost.
+        self.not_emptied(&self.books.here, "The folder", "in the folder")?;
+        if self.record.both {
+            self.not_emptied(&self.books.there, "The workspace's folder", "in the workspace")?;
+        }
+        Ok(())
     }
 
     pub(super) async fn look_here(&mut self, sides: &mut Sides) -> Result<(), End> {
@@ -46,6 +79,7 @@ impl Driver {
             other => other.map_err(ended)?,
         };
         self.books.there = look.tree;
+        self.books.carried = look.carried;
         if self.record.both {
             self.not_emptied(&self.books.there, "The workspace's folder", "in the workspace")?;
             for (path, why) in &look.left_out {

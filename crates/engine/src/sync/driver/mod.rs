@@ -57,6 +57,8 @@ pub(super) struct Driver {
     again_at: Instant,
     wait: Duration,
     here_first: bool,
+    /// The store has rows of what was about to be carried.
+    intended: bool,
 }
 
 /// Both sides of a round.
@@ -92,6 +94,7 @@ impl Driver {
             again_at: Instant::now(),
             wait: WAIT.0,
             here_first,
+            intended: false,
         }
     }
 
@@ -137,7 +140,7 @@ impl Driver {
         }
         self.board.set(SyncState::Scanning, None);
         let first = async {
-            self.look_whole(&mut sides).await?;
+            self.look_first(&mut sides).await?;
             let all = self.books.everything();
             self.settle(&mut sides, all).await
         };

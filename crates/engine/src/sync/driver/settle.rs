@@ -1,5 +1,6 @@
 //! Settling: comparing, carrying, remembering, until nothing is left to do.
 
+use slipway_agent_api::MAX_CARRIED;
 use slipway_mirror::RelPath;
 use slipway_wire::{Code, Problem, SyncAct, SyncChange, SyncPreview, SyncState};
 use std::collections::BTreeSet;
@@ -9,7 +10,9 @@ use super::{
     super::{
         books::{self, Step, Tree, Work},
         carry::{self, Outcome},
+        fetch,
         here::Here,
+        intent::{self, Intents, Notes},
         plan::{self, Agreed},
         tune::ROUNDS,
     },
@@ -17,9 +20,7 @@ use super::{
     say::{ended, stamp, who},
 };
 
-/// Changes carried before it is told how far it is.
-const BATCH: usize = 1000;
-/// Agreements written where they are; more go to a thread.
+/// Rows written where they are; more go to a thread.
 const FEW: usize = 64;
 
 impl Driver {
@@ -32,13 +33,13 @@ impl Driver {
         for _ in 0..ROUNDS {
             let work = self.compare(&touched);
             if work.is_empty() {
-                self.save().await.map_err(ended)?;
+                self.write_down(Intents::new()).await.map_err(ended)?;
                 return Ok(());
             }
             self.board.count(self.books.agreed.len(), self.pending.len() + work.len());
             self.board.set(SyncState::Syncing, None);
             let again = self.carry(sides, work).await?;
-            self.save().await.map_err(ended)?;
+            self.write_down(Intents::new()).await.map_err(ended)?;
             if again.is_empty() {
                 return Ok(());
             }
@@ -77,17 +78,18 @@ impl Driver {
     async fn carry(&mut self, sides: &mut Sides, work: Work) -> Result<BTreeSet<RelPath>, End> {
         let mut again = BTreeSet::new();
         let folder = sides.folder.clone();
-        for batch in work.send.chunks(BATCH) {
-            let done = carry::send(&sides.there, folder.clone(), batch.to_vec()).await.map_err(ended)?;
-            for (step, outcome) in batch.iter().zip(done) {
-                self.carried(step, outcome, true, &mut again);
-            }
-            self.board.publish();
-        }
-        for batch in work.fetch.chunks(BATCH) {
-            let done = carry::fetch(&sides.there, folder.clone(), batch.to_vec()).await.map_err(ended)?;
-            for (step, outcome) in batch.iter().zip(done) {
-                self.carried(step, outcome, false, &mut again);
+        let notes = Notes { shared: self.shared.clone(), id: self.record.id.clone() };
+        for (inward, steps) in work.batches(MAX_CARRIED) {
+            let number = intent::batch();
+            self.write_down(intent::of(steps, number, inward)).await.map_err(ended)?;
+            let (folder, batch) = (folder.clone(), steps.to_vec());
+            let done = if inward {
+                carry::send(&sides.there, folder, batch, number).await
+            } else {
+                fetch::fetch(&sides.there, folder, batch, &notes).await
+            };
+            for (step, outcome) in steps.iter().zip(done.map_err(ended)?) {
+                self.carried(step, outcome, inward, &mut again);
             }
             self.board.publish();
         }
@@ -132,17 +134,18 @@ impl Driver {
         }
     }
 
-    /// Writes what has been agreed on.
-    async fn save(&mut self) -> Result<(), Problem> {
+    /// Writes what has been agreed on, and what is carried next.
+    async fn write_down(&mut self, next: Intents) -> Result<(), Problem> {
         let changes = std::mem::take(&mut self.books.unsaved);
-        if changes.is_empty() {
+        let clears = std::mem::replace(&mut self.intended, !next.is_empty());
+        if changes.is_empty() && next.is_empty() && !clears {
             return Ok(());
         }
         let (shared, id) = (self.shared.clone(), self.record.id.clone());
-        if changes.len() <= FEW {
-            return shared.store.sync_agree(&id, &changes);
+        if changes.len() + next.len() <= FEW {
+            return shared.store.sync_agree(&id, &changes, &next);
         }
-        blocking(move || shared.store.sync_agree(&id, &changes)).await?
+        blocking(move || shared.store.sync_agree(&id, &changes, &next)).await?
     }
 
     /// What would be done first. Nothing is changed.

@@ -209,6 +209,7 @@ impl Driver {
         let image = self.record.view.image.clone();
         self.record.view.plan = plan.as_ref().map(|plan| plan_view(plan, Some(&image)));
         self.record.run_plan = plan;
+        self.record.view.folder.clone_from(&intake.folder);
         self.began = Instant::now();
         self.say(message(
             Level::Info,

@@ -1,0 +1,60 @@
+// A folder of this machine and a workspace, kept in step.
+import type { SyncAct, SyncState } from '../wire';
+import { plural } from './plural';
+
+export const sync = {
+  title: 'In step with a folder',
+  offer: 'Keep in sync',
+  offerText: 'What you save in the folder is in the workspace a moment later.',
+  show: (word: string) => `Sync: ${word}`,
+  off: 'off',
+  word: {
+    scanning: 'comparing…',
+    syncing: 'carrying…',
+    watching: 'in step',
+    waiting: 'waiting',
+    halted: 'halted',
+    stopped: 'off',
+  } satisfies Record<SyncState, string>,
+  carrying: (n: number) => `carrying ${n}`,
+  trouble: 'in step, slowly',
+  folder: 'Folder',
+  way: 'Which way',
+  inward: 'Into the workspace',
+  inwardText: 'What the workspace itself makes or changes stays there.',
+  both: 'Both ways',
+  bothText:
+    'What the workspace changes comes here too, over files of this machine. Where both changed a file, both are kept.',
+  bothTitle: 'Let the workspace change this folder?',
+  bothDo: 'Both ways',
+  counts: (alike: number, sent: number, received: number) =>
+    [
+      `${plural(alike, 'entry', 'entries')} alike`,
+      ...(sent > 0 ? [`${sent} sent`] : []),
+      ...(received > 0 ? [`${received} received`] : []),
+    ].join(' · '),
+  waiting: (n: number) => `${n} on the way`,
+  conflicts: 'Both changed it',
+  keptAs: (name: string) => `the workspace's is kept as ${name}`,
+  leftOut: 'Left out',
+  recent: 'Last changes',
+  act: {
+    written: '',
+    removed: 'removed',
+    conflict: 'both changed it',
+    'left-out': 'left out',
+  } satisfies Record<SyncAct, string>,
+  intoIt: 'into the workspace',
+  outOfIt: 'to this machine',
+  more: (n: number) => `and ${n} more`,
+  start: 'Keep in sync',
+  again: 'Compare again and go on',
+  stop: 'Stop',
+  startCommand: 'Keep in sync with its folder',
+  otherCommand: 'Keep in sync with a folder…',
+  bothCommand: 'Sync both ways with its folder…',
+  inwardCommand: 'Sync into the workspace only',
+  stopCommand: 'Stop keeping in sync',
+  showCommand: 'Show the sync',
+  stopped: 'No longer kept in sync; both sides stay as they are.',
+};
