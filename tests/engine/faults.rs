@@ -156,11 +156,9 @@ impl<'a> Ordeal<'a> {
         let container = self.random.choice(connected.iter());
         let Some(name) = container else { return Ok("nothing to pause") };
         let name = format!("slipway-{}-{name}", &instance[..6]);
-        // The agent answers before Docker is through with starting what connects to it; this waits for Docker. Both are
-        // refused when the container is gone by now.
-        if docker(&["inspect", &name]).await.is_ok() {
-            let _ = docker(&["pause", &name]).await;
-        }
+        containers::nothing_starts_in(&name).await?;
+        // Refused when it is gone by now.
+        let _ = docker(&["pause", &name]).await;
         Ok("paused from outside")
     }
 

@@ -54,6 +54,39 @@ pub async fn of(instance: &str) -> Result<Vec<String>> {
     Ok(listed.lines().map(str::to_owned).collect())
 }
 
+/// Waits until Docker is through with starting programs in a container (`docker exec`). An agent that connects answers
+/// before that, and what somebody asked for who is gone is started all the same.
+pub async fn nothing_starts_in(container: &str) -> Result<()> {
+    crate::wait_until("no program to be being started", Duration::from_mins(1), || async {
+        let found = ask(&format!("/containers/{container}/json")).await?;
+        for exec in found["ExecIDs"].as_array().into_iter().flatten() {
+            let exec = exec.as_str().context("an id")?;
+            let seen = ask(&format!("/exec/{exec}/json")).await?;
+            // Those that ended may be forgotten meanwhile.
+            ensure!(seen["Running"] != true || seen["Pid"] != 0, "{seen}");
+        }
+        Ok(Some(()))
+    })
+    .await
+}
+
+/// What Docker's API answers, where the command line does not ask: one question, one connection.
+async fn ask(path: &str) -> Result<serde_json::Value> {
+    let host = std::env::var("DOCKER_HOST").unwrap_or_default();
+    let socket = host.strip_prefix("unix://").unwrap_or("/var/run/docker.sock");
+    let stream = tokio::net::UnixStream::connect(socket).await?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream)).await?;
+    let driver = tokio::spawn(connection);
+    let request = hyper::Request::get(path)
+        .header("host", "docker")
+        .body(http_body_util::Empty::<hyper::body::Bytes>::new())?;
+    let answer = sender.send_request(request).await?.into_body();
+    let body = http_body_util::BodyExt::collect(answer).await?.to_bytes();
+    driver.abort();
+    Ok(serde_json::from_slice(&body)?)
+}
+
 /// Removes what the Slipway of a data directory left. A directory Slipway never opened has nothing.
 pub async fn remove_all(data: &Path) -> Result<()> {
     let Ok(instance) = instance(data) else { return Ok(()) };
