@@ -225,6 +225,44 @@ fn a_folder_becomes_one_zip_in_a_file_or_on_standard_output() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_zip_becomes_what_it_holds_in_the_folder_that_is_named() -> Result<()> {
+    let house = House::new()?;
+    let id = house.hello()?;
+    let make = "mkdir -p 'site/odd name/sub' && echo page > 'site/odd name/index.html' && chmod 755 'site/odd name/sub' \
+                && printf '#!/bin/sh\necho ran\n' > site/run && chmod 755 site/run && ln -s run site/link";
+    house.ok(&["shell", &id, "--", "sh", "-c", make])?;
+    let zip = house.temp.path().join("site.zip");
+    let path = zip.to_str().context("text")?;
+    house.ok(&["cp", "--zip", &format!("{id}:site"), path])?;
+    // Out and in again is what it was; a folder that holds all the rest stays, and what was there already too.
+    for (source, target, input) in [(path, "made/new", &[][..]), ("-", "site", &fs::read(&zip)?)] {
+        let ran = house.run_with(&["cp", "--zip", source, &format!("{id}:{target}")], input)?;
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let compare = format!(
+            "./{target}/link && cat '{target}/odd name/index.html' && diff -r site {target} && find {target} -name '.slipway*'"
+        );
+        assert_eq!(house.ok(&["shell", &id, "--", "sh", "-c", &compare])?, "ran\npage\n");
+    }
+    slipway_tests::project::zip_of(&zip, &[("only/one.txt", "1"), ("../out.txt", "2")])?;
+    let ran = house.run(&["cp", "--zip", path, &format!("{id}:bad")])?;
+    assert!(ran.code == 4 && ran.err.contains("out.txt"), "refused like a drop: {ran:?}");
+    assert_eq!(
+        house.ok(&["shell", &id, "--", "sh", "-c", "ls -A bad ../out.txt out.txt 2>/dev/null || true"])?,
+        ""
+    );
+    slipway_tests::project::zip_of(&zip, &[("only/one.txt", "1")])?;
+    house.ok(&["cp", "--zip", path, &format!("{id}:good")])?;
+    assert_eq!(house.ok(&["shell", &id, "--", "cat", "good/only/one.txt"])?, "1");
+    let file = house.run(&["cp", "--zip", path, &format!("{id}:server.js")])?;
+    assert!(file.code != 0 && file.err.contains("not a folder"), "{file:?}");
+    assert_eq!(
+        house.run(&["cp", "--zip", house.temp.path().to_str().context("text")?, &format!("{id}:")])?.code,
+        2
+    );
+    Ok(())
+}
+
 /// What is on its way beside a target, hidden: its names and sizes.
 fn on_its_way(folder: &Path) -> Result<Vec<(OsString, u64)>> {
     let mut found = Vec::new();

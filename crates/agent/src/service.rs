@@ -23,7 +23,7 @@ pub(crate) struct Service {
     processes: Arc<Processes>,
     unpacker: Unpacker,
     watches: files::Watches,
-    drafts: files::Drafts,
+    leftovers: files::Leftovers,
     mirrors: mirror::Mirrors,
     gate: Arc<Gate>,
     /// Where the outgoing proxy listens; 0 when it does not.
@@ -44,12 +44,13 @@ impl Service {
         egress_port: u16,
         end: Arc<Notify>,
     ) -> Self {
+        let leftovers = files::Leftovers::default();
         Self {
             boot_id,
             processes,
-            unpacker: Unpacker::new(),
+            unpacker: Unpacker::new(leftovers.clone()),
             watches: files::Watches::new(),
-            drafts: files::Drafts::default(),
+            leftovers,
             mirrors: mirror::Mirrors::default(),
             gate,
             egress_port,
@@ -194,7 +195,7 @@ impl Agent for Service {
     }
 
     async fn write(&self, request: Request<Streaming<v1::WriteRequest>>) -> Reply<v1::WriteReply> {
-        let info = files::write(&self.drafts, request.into_inner()).await?;
+        let info = files::write(&self.leftovers, request.into_inner()).await?;
         Ok(Response::new(v1::WriteReply { info: Some(info) }))
     }
 
@@ -212,7 +213,7 @@ impl Agent for Service {
         &self,
         request: Request<Streaming<v1::WriteTreeRequest>>,
     ) -> Reply<v1::WriteTreeReply> {
-        Ok(Response::new(files::write_tree(request.into_inner()).await?))
+        Ok(Response::new(files::write_tree(&self.leftovers, request.into_inner()).await?))
     }
 
     type ListStream = Replies<v1::ListReply>;

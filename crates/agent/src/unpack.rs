@@ -30,13 +30,14 @@ const AT_ONCE: usize = 2;
 /// Where archives are spooled and how many may be worked on.
 pub(crate) struct Unpacker {
     slots: Arc<Semaphore>,
+    leftovers: files::Leftovers,
 }
 
 type Replies = mpsc::Sender<Result<UnpackReply, Status>>;
 
 impl Unpacker {
-    pub(crate) fn new() -> Self {
-        Self { slots: Arc::new(Semaphore::new(AT_ONCE)) }
+    pub(crate) fn new(leftovers: files::Leftovers) -> Self {
+        Self { slots: Arc::new(Semaphore::new(AT_ONCE)), leftovers }
     }
 
     /// Begins one call. What follows is told on the returned stream.
@@ -45,10 +46,10 @@ impl Unpacker {
         calls: Streaming<UnpackRequest>,
     ) -> impl Stream<Item = Result<UnpackReply, Status>> + use<> {
         let (replies, stream) = mpsc::channel(4);
-        let slots = Arc::clone(&self.slots);
+        let (slots, leftovers) = (Arc::clone(&self.slots), self.leftovers.clone());
         tokio::spawn(async move {
             let Ok(slot) = slots.acquire_owned().await else { return };
-            if let Err(status) = run(calls, &replies, slot).await {
+            if let Err(status) = run(calls, &replies, &leftovers, slot).await {
                 // Nobody to tell when the caller is gone.
                 let _ = replies.send(Err(status)).await;
             }
@@ -60,6 +61,7 @@ impl Unpacker {
 async fn run(
     mut calls: Streaming<UnpackRequest>,
     replies: &Replies,
+    leftovers: &files::Leftovers,
     slot: OwnedSemaphorePermit,
 ) -> Result<(), Status> {
     let Some(unpack_request::Part::Open(open)) = calls.message().await?.and_then(|message| message.part)
@@ -71,10 +73,11 @@ async fn run(
     if open.archive_bytes > limits.archive_bytes {
         return Err(Status::invalid_argument("the archive is larger than the limit sent with it"));
     }
+    leftovers.clear_for(&root).await?;
     let spooled = spool(&mut calls, &root, open.archive_bytes).await?;
     let replies = replies.clone();
     files::blocking(move || {
-        let last = match unpack(spooled, &root, &limits, &replies) {
+        let last = match unpack(spooled, &root, &limits, open.whole, &replies) {
             Ok(done) => Event::Done(done),
             Err(refusal) => Event::Refused(Refused {
                 code: refusal.code().to_owned(),
@@ -159,8 +162,15 @@ fn nameless(places: &[PathBuf]) -> Result<File, Status> {
     Err(files::status("no folder for the archive (HOME, /tmp and the root were tried)", &last))
 }
 
-fn unpack(spooled: File, root: &Path, limits: &Limits, replies: &Replies) -> Result<UnpackDone, Refusal> {
-    let mut source = ZipSource::open(spooled, limits)?;
+fn unpack(
+    spooled: File,
+    root: &Path,
+    limits: &Limits,
+    whole: bool,
+    replies: &Replies,
+) -> Result<UnpackDone, Refusal> {
+    let mut source =
+        if whole { ZipSource::open_whole(spooled, limits)? } else { ZipSource::open(spooled, limits)? };
     let stripped = source.listing().root.clone().unwrap_or_default();
     let mut told = Instant::now();
     let done = source.unpack(root, &mut |progress: Progress| {
@@ -178,5 +188,5 @@ fn unpack(spooled: File, root: &Path, limits: &Limits, replies: &Replies) -> Res
             Err(_caller_is_gone) => ControlFlow::Break(()),
         }
     })?;
-    Ok(UnpackDone { files: done.files, bytes: done.bytes, stripped })
+    Ok(UnpackDone { files: done.files, bytes: done.bytes, stripped, whole })
 }

@@ -140,10 +140,12 @@ Without a terminal, bytes pass as they are and standard error stays apart. The e
   slipway cp shop:package.json - | jq .name
   slipway cp --zip shop:/workspace site.zip
   slipway cp --zip shop:src - > src.zip
+  slipway cp --zip site.zip shop:site    unpacked there, into the folder that is named
   echo hello | slipway cp - shop:hello.txt
 
 As with cp: a folder copied to a folder that exists goes inside it; SRC/. copies what it holds. Files appear when they
-are whole. What came of a file of 8 MiB or more is kept for a day when the copying is cut: the same command goes on.")]
+are whole. What came of a file of 8 MiB or more is kept for a day when the copying is cut: the same command goes on. A
+folder arrives whole or not at all; of a large one over a bad connection, `slipway sync --once` carries what is missing.")]
     Cp(Cp),
     /// Keep a folder and a workspace alike while you work
     #[command(after_help = sync::EXAMPLES)]
@@ -270,7 +272,7 @@ pub(crate) struct Cp {
     /// A path here, WORKSPACE:PATH, or - for standard output
     #[arg(value_name = "DST")]
     pub(crate) target: OsString,
-    /// Out of a workspace: a folder as one zip
+    /// Out of a workspace, a folder as one zip; into one, a zip unpacked into a folder
     #[arg(long)]
     pub(crate) zip: bool,
 }

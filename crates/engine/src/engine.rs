@@ -245,7 +245,7 @@ impl Engine {
         files::write_tree(self.handle(&folder.id)?.agent()?.client, &folder.path, bytes).await
     }
 
-    /// Unpacks a zip of exactly `size` bytes below `root`, after the same checks as a drop.
+    /// Unpacks all of a zip of exactly `size` bytes below `root`, after the same checks as a drop's.
     pub async fn unpack(
         &self,
         id: &WorkspaceId,
@@ -254,11 +254,15 @@ impl Engine {
         zip: ByteStream,
     ) -> Result<UnpackSummary, Problem> {
         let link = self.handle(id)?.agent()?;
-        if !root.starts_with('/') || root.len() > 4096 {
-            return Err(Problem::new(Code::Invalid, format!("{root:?} is not an absolute path.")));
-        }
+        let root = files::path_bytes(root)?;
         let limits = deploy::intake_limits(&self.shared.settings.get().intake)?;
-        deploy::unpack(link.client, root, size, &limits, zip, |_, _| ()).await
+        if size > limits.archive_bytes {
+            let text = format!("The zip has {size} bytes, and at most {} are taken.", limits.archive_bytes);
+            return Err(Problem::new(Code::Refused, text)
+                .hint("Copy its parts, or raise the setting intake.archive_bytes.")
+                .detail("zip-too-large"));
+        }
+        deploy::unpack(link.client, (root, deploy::Take::Whole), size, &limits, zip, |_, _| ()).await
     }
 
     /// Ends in order within `deadline`: no new work, containers stopped unless `keep`, tasks ended.

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use futures_util::Stream;
+use rustix::buffer::spare_capacity;
 use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
 use slipway_agent_api::MAX_CHUNK;
@@ -15,7 +16,8 @@ use slipway_agent_api::v1::{
 };
 use tonic::{Status, Streaming};
 
-use super::draft::{Draft, Drafts, partial};
+use super::draft::{Draft, partial};
+use super::leftovers::Leftovers;
 use super::{absolute, blocking, status};
 
 /// Digested in one step, so that a digest whose caller is gone ends soon.
@@ -51,9 +53,12 @@ type Step = Result<(File, u64, u64, String, Vec<u8>), Status>;
 /// Begins to read the next chunk while the one before is sent. It ends by itself, whether anybody still waits or not.
 fn ahead(file: File, offset: u64, left: u64, shown: String) -> tokio::task::JoinHandle<Step> {
     tokio::task::spawn_blocking(move || {
-        let mut buffer = vec![0; left.min(MAX_CHUNK as u64) as usize];
-        let length = file.read_at(&mut buffer, offset).map_err(|error| status(&shown, &error))?;
-        buffer.truncate(length);
+        let mut buffer = Vec::with_capacity(left.min(MAX_CHUNK as u64) as usize);
+        // A call without room for an answer is none.
+        if left > 0 {
+            rustix::io::pread(&file, spare_capacity(&mut buffer), offset)
+                .map_err(|error| status(&shown, &error.into()))?;
+        }
         Ok((file, offset, left, shown, buffer))
     })
 }
@@ -115,20 +120,28 @@ pub(crate) async fn digest(request: DigestRequest) -> Result<DigestReply, Status
 }
 
 /// Replaces a file by what the stream brings, or changes nothing.
-pub(crate) async fn write(drafts: &Drafts, mut calls: Streaming<WriteRequest>) -> Result<FileInfo, Status> {
+pub(crate) async fn write(
+    leftovers: &Leftovers,
+    mut calls: Streaming<WriteRequest>,
+) -> Result<FileInfo, Status> {
     let Some(write_request::Part::Open(open)) = calls.message().await?.and_then(|message| message.part)
     else {
         return Err(Status::invalid_argument("a write begins with its path and size"));
     };
-    let drafts = drafts.clone();
-    let mut draft = blocking(move || Draft::begin(&drafts, &open)).await?;
-    while let Some(message) = calls.message().await? {
+    let leftovers = leftovers.clone();
+    let begun = blocking(move || Draft::begin(&leftovers, &open)).await?;
+    // What came last is written while the next is on its way.
+    let mut writing = tokio::task::spawn_blocking(move || Ok(begun));
+    let shutting_down = |_| Status::internal("the agent is shutting down");
+    loop {
+        let message = calls.message().await;
+        let draft: Draft = writing.await.map_err(shutting_down)??;
+        let Some(message) = message? else { return blocking(move || draft.finish()).await };
         let Some(write_request::Part::Data(data)) = message.part else {
             return Err(Status::invalid_argument(
                 "a write brings its bytes after the opening, and nothing else",
             ));
         };
-        draft = blocking(move || draft.append(&data)).await?;
+        writing = tokio::task::spawn_blocking(move || draft.append(&data));
     }
-    blocking(move || draft.finish()).await
 }

@@ -1,14 +1,11 @@
-//! Files on their way: the names they have until they are whole, who holds which, and what killed transfers left.
-//! Each is locked by whoever writes it, so one without a lock has no writer.
+//! Files on their way: the names they have until they are whole, and who holds which. Each is locked by whoever writes
+//! it, so one without a lock has no writer (`leftovers`).
 
-use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use rustix::fs::{FlockOperation, OFlags};
 use sha2::{Digest as _, Sha256};
@@ -16,38 +13,19 @@ use slipway_agent_api::v1::{FileInfo, WriteOpen};
 use tonic::Status;
 
 use super::entry::{info, modified_ms};
+use super::leftovers::Leftovers;
 use super::{ON_ITS_WAY, absolute, status, temporary_name};
 
 /// Permissions of a new file that nobody said anything about.
 const NEW_FILE: u32 = 0o644;
 
-/// What arrived of a file is kept so long for whoever wants to go on.
-const KEPT: Duration = Duration::from_hours(24);
-
-/// Directories remembered as looked through. Beyond it they are looked through again.
-const MOST_SWEPT: usize = 4096;
-
-/// Directories in which nothing is left of transfers that an earlier agent was killed in. Cheap to clone.
-#[derive(Clone, Default)]
-pub(crate) struct Drafts {
-    swept: Arc<Mutex<HashSet<PathBuf>>>,
-}
-
-impl Drafts {
+impl Leftovers {
     /// Opens a file on its way, locked, at the offset it goes on from.
     fn open(&self, temporary: &Path, target: &Path, open: &WriteOpen) -> Result<File, Status> {
         let shown = target.display().to_string();
         let failed = |error: io::Error| status(&shown, &error);
-        let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(parent) = target.parent()
-            && (open.resumable || !swept.contains(parent))
-        {
-            sweep(parent, temporary);
-            if swept.len() == MOST_SWEPT {
-                swept.clear();
-            }
-            swept.insert(parent.to_owned());
-        }
+        // Until it is locked nobody else sweeps.
+        let swept = self.clear(target.parent(), Some(temporary), open.resumable);
         let mut options = OpenOptions::new();
         options
             .write(true)
@@ -92,36 +70,6 @@ pub(super) fn partial(target: &Path) -> Result<PathBuf, Status> {
     Ok(parent.join(format!("{ON_ITS_WAY}{number:016x}.part")))
 }
 
-/// Removes what transfers left that nobody goes on with: without a lock, and temporary or old. Nothing else is touched,
-/// and what cannot be removed does no harm.
-fn sweep(directory: &Path, but: &Path) {
-    let Ok(entries) = std::fs::read_dir(directory) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let Some(name) = name.to_str().and_then(|name| name.strip_prefix(ON_ITS_WAY)) else { continue };
-        let old = match name.split_once('.') {
-            Some((number, _)) if number.len() != 16 || !number.bytes().all(|b| b.is_ascii_hexdigit()) => {
-                continue;
-            }
-            Some((_, "tmp")) => Duration::ZERO,
-            Some((_, "part")) => KEPT,
-            _ => continue,
-        };
-        let path = entry.path();
-        if path == but {
-            continue;
-        }
-        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-        let Ok(file) = OpenOptions::new().read(true).custom_flags(flags).open(&path) else { continue };
-        let age = file.metadata().and_then(|meta| meta.modified()).map(|at| at.elapsed().unwrap_or_default());
-        if age.is_ok_and(|age| age >= old)
-            && rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
-        {
-            let _ = std::fs::remove_file(&path);
-        }
-    }
-}
-
 /// A file on its way: written under a temporary name beside its target. Dropped unfinished, it leaves nothing unless it is
 /// resumable and what it has is good.
 pub(super) struct Draft {
@@ -137,7 +85,7 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    pub(super) fn begin(drafts: &Drafts, open: &WriteOpen) -> Result<Self, Status> {
+    pub(super) fn begin(leftovers: &Leftovers, open: &WriteOpen) -> Result<Self, Status> {
         let asked = absolute(&open.path)?;
         let target = through_symlinks(asked)?;
         let Some(parent) = target.parent().filter(|_| target.file_name().is_some()) else {
@@ -152,7 +100,7 @@ impl Draft {
             (mode, _) => mode,
         };
         let temporary = if open.resumable { partial(&target)? } else { parent.join(temporary_name()?) };
-        let file = drafts.open(&temporary, &target, open)?;
+        let file = leftovers.open(&temporary, &target, open)?;
         let draft = Self {
             file,
             temporary,

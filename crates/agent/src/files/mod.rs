@@ -4,6 +4,7 @@
 mod content;
 mod draft;
 mod entry;
+mod leftovers;
 mod pack;
 mod place;
 mod tree;
@@ -17,8 +18,8 @@ use std::path::PathBuf;
 use tonic::{Code, Status};
 
 pub(crate) use self::content::{digest, read, write};
-pub(crate) use self::draft::Drafts;
 pub(crate) use self::entry::{list, stat};
+pub(crate) use self::leftovers::Leftovers;
 pub(crate) use self::pack::read_tree;
 pub(crate) use self::place::write_tree;
 pub(crate) use self::tree::{make, remove, rename};

@@ -13,15 +13,20 @@ use slipway_agent_api::tree::{Kind, Reader, Record};
 use slipway_agent_api::v1::{WriteTreeReply, WriteTreeRequest, write_tree_request};
 use tonic::{Status, Streaming};
 
-use super::{absolute, blocking, status, temporary_name};
+use super::leftovers::{self, Leftovers};
+use super::{absolute, blocking, status};
 
 /// Makes what the stream brings below its root, or changes nothing.
-pub(crate) async fn write_tree(mut calls: Streaming<WriteTreeRequest>) -> Result<WriteTreeReply, Status> {
+pub(crate) async fn write_tree(
+    leftovers: &Leftovers,
+    mut calls: Streaming<WriteTreeRequest>,
+) -> Result<WriteTreeReply, Status> {
     let first = calls.message().await?.and_then(|message| message.part);
     let Some(write_tree_request::Part::Open(open)) = first else {
         return Err(Status::invalid_argument("a tree begins with its root"));
     };
     let root = absolute(&open.root)?;
+    leftovers.clear_for(&root).await?;
     let mut staging = blocking(move || Staging::create(root)).await?;
     while let Some(message) = calls.message().await? {
         let Some(write_tree_request::Part::Data(data)) = message.part else {
@@ -37,6 +42,7 @@ struct Staging {
     root: PathBuf,
     /// Holds `new` (what came) and `old` (what is replaced).
     path: PathBuf,
+    _lock: File,
     new: PathBuf,
     reader: Reader,
     /// The file being written, and its path below the root.
@@ -55,12 +61,12 @@ fn failed(path: &Path) -> impl FnOnce(io::Error) -> Status {
 impl Staging {
     fn create(root: PathBuf) -> Result<Self, Status> {
         std::fs::create_dir_all(&root).map_err(failed(&root))?;
-        let path = root.join(temporary_name()?);
+        let (path, lock) = leftovers::folder(&root)?;
         let new = path.join("new");
-        std::fs::create_dir(&path).map_err(failed(&root))?;
         let staging = Self {
             root,
             path,
+            _lock: lock,
             new,
             reader: Reader::default(),
             file: None,

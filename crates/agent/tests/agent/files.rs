@@ -29,7 +29,11 @@ async fn unpack(
     archive: &[u8],
     announced: u64,
 ) -> Result<Vec<Event>, Status> {
-    let open = v1::UnpackOpen { root: bytes(root), archive_bytes: announced, limits: None };
+    let open = v1::UnpackOpen { root: bytes(root), archive_bytes: announced, ..v1::UnpackOpen::default() };
+    unpack_as(client, open, archive).await
+}
+
+async fn unpack_as(client: &mut Client, open: v1::UnpackOpen, archive: &[u8]) -> Result<Vec<Event>, Status> {
     let mut requests = vec![v1::UnpackRequest { part: Some(unpack_request::Part::Open(open)) }];
     for chunk in archive.chunks(MAX_CHUNK) {
         let part = Some(unpack_request::Part::Data(Bytes::copy_from_slice(chunk)));
@@ -65,6 +69,26 @@ async fn an_archive_is_unpacked_whole_and_nothing_is_left_beside_it() {
     assert!(std::fs::read(root.join("src/big.bin")).expect("the file") == big);
     assert_eq!(names(agent.home.path()), ["work"]);
     assert_eq!(names(&root), ["package.json", "src"]);
+}
+
+#[tokio::test]
+async fn all_of_an_archive_is_unpacked_where_it_is_no_project() {
+    let agent = Agent::start();
+    let mut client = agent.client().await;
+    let root = agent.path("work");
+    let zip =
+        archive(&[("app/package.json", b"{}"), ("app/node_modules/a/b.js", b"b"), ("app/.git/HEAD", b"ref")]);
+    let open = v1::UnpackOpen {
+        root: bytes(&root),
+        archive_bytes: zip.len() as u64,
+        whole: true,
+        ..v1::UnpackOpen::default()
+    };
+    let events = unpack_as(&mut client, open, &zip).await.expect("unpacked");
+    let Some(Event::Done(done)) = events.last() else { panic!("{events:?}") };
+    assert_eq!((done.files, done.stripped.as_str(), done.whole), (3, "", true));
+    assert_eq!(names(&root), ["app"]);
+    assert_eq!(names(&root.join("app")), [".git", "node_modules", "package.json"]);
 }
 
 #[tokio::test]

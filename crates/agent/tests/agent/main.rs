@@ -3,6 +3,7 @@
 
 mod egress;
 mod files;
+mod leftovers;
 mod network;
 mod processes;
 mod support;

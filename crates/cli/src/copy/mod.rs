@@ -141,12 +141,12 @@ pub(crate) async fn run(args: Cp) -> Result<Code, Failure> {
         (Side::Here(_) | Side::Stream, Side::Here(_) | Side::Stream) => {
             Err(Failure::usage("One side must be in a workspace: WORKSPACE:PATH."))
         }
-        (Side::Here(_) | Side::Stream, Side::There { .. }) if args.zip => {
-            Err(Failure::usage("--zip is for a folder of a workspace."))
-        }
         (source @ (Side::Here(_) | Side::Stream), Side::There { workspace, path }) => {
             let session = Session::open().await?;
             let there = There::look(&session, &workspace, &path).await?;
+            if args.zip {
+                return upload::unpacked(&session, source, there).await;
+            }
             upload::run(&session, source, there).await
         }
         (Side::There { workspace, path }, target @ (Side::Here(_) | Side::Stream)) => {

@@ -1,4 +1,5 @@
-//! Into a workspace: a file as it is, going on where an earlier copying of it was cut, and a folder as one stream.
+//! Into a workspace: a file as it is, going on where an earlier copying of it was cut, a folder as one stream, and a zip
+//! that is unpacked there and never here.
 
 use super::{
     RESUMABLE, Side, There, content_only, digest_of,
@@ -43,6 +44,38 @@ pub(crate) async fn run(session: &Session, source: Side, there: There) -> Result
         Side::There { .. } => return Err(Failure::usage("One side must be here.")),
     }
     Ok(Code::OK)
+}
+
+/// A zip becomes what it holds: in a folder, which is made if it is missing.
+pub(crate) async fn unpacked(session: &Session, source: Side, there: There) -> Result<Code, Failure> {
+    if there.found.is_some() && !there.is_folder() {
+        return Err(not_a_folder(&there));
+    }
+    let file = match source {
+        Side::Stream => tokio::task::spawn_blocking(spool).await.map_err(|e| pipe::internal(&e))??,
+        Side::Here(path) => {
+            let file = File::open(&path).map_err(|e| unreadable(&path, &e))?;
+            if !file.metadata()?.is_file() {
+                return Err(Failure::usage(format!(
+                    "{} is not a zip; a folder is copied without --zip.",
+                    path.display()
+                )));
+            }
+            file
+        }
+        Side::There { .. } => return Err(Failure::usage("One side must be here.")),
+    };
+    let size = file.metadata()?.len();
+    let bar = Bar::new(Some(size));
+    let (bytes, broke) = pipe::read(file.take(size), bar.clone());
+    let done = session.client.unpack(&there.workspace.id, &there.path, size, bytes).await;
+    bar.done();
+    broke.over(done)?;
+    Ok(Code::OK)
+}
+
+fn not_a_folder(there: &There) -> Failure {
+    Problem::new(Why::AlreadyExists, format!("{} is there and is not a folder.", there.path)).into()
 }
 
 /// Where something named like `source` lands.
@@ -110,11 +143,7 @@ async fn arrived(
 
 async fn folder_up(session: &Session, path: &Path, there: There) -> Result<(), Failure> {
     if there.found.is_some() && !there.is_folder() {
-        return Err(Problem::new(
-            Why::AlreadyExists,
-            format!("{} is there and is not a folder.", there.path),
-        )
-        .into());
+        return Err(not_a_folder(&there));
     }
     let whole = content_only(bytes_of(path.as_os_str())) || !there.is_folder();
     let root = if whole { there.path.clone() } else { into(&there, path)? };

@@ -232,7 +232,8 @@ impl Job {
         let root = self.record.view.root.clone();
         let (tell, shown) = (self.progress(phase), detail.clone());
         let tell = move |done, total| tell(Some(shown.clone()), done, total);
-        let work = upload::unpack(link.client.clone(), &root, intake.size, &intake.limits, chunks, tell);
+        let to = (root.clone().into(), upload::Take::Project);
+        let work = upload::unpack(link.client.clone(), to, intake.size, &intake.limits, chunks, tell);
         let summary = at(phase, self.unless_cancelled(work).await)?;
         self.updates.tell(Update::Uploaded).await;
         self.done(phase, Some(detail.clone())).await;

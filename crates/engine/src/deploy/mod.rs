@@ -12,5 +12,5 @@ pub(crate) use run::{
     Ended, HEALTH_TAG, Printed, app_tag, exit_view, followed, how_ended, output, role_of, watch_app,
 };
 pub use upload::UnpackSummary;
-pub(crate) use upload::unpack;
+pub(crate) use upload::{Take, unpack};
 pub(crate) use wishes::{check_env, check_root};

@@ -38,17 +38,26 @@ pub(super) fn chunks(file: &File, size: u64) -> Result<ByteStream, Problem> {
     Ok(Box::pin(chunks.map(move |chunk| chunk.map_err(failed))))
 }
 
+/// What of a zip is unpacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Take {
+    /// A project: from within the folder it was packed in, without what is made anew.
+    Project,
+    /// All there is.
+    Whole,
+}
+
 /// Sends a zip to `root`, telling bytes written and in all.
 pub(crate) async fn unpack(
     mut client: AgentClient,
-    root: &str,
+    (root, take): (Bytes, Take),
     size: u64,
     limits: &Limits,
     zip: ByteStream,
     mut tell: impl FnMut(u64, u64) + Send,
 ) -> Result<UnpackSummary, Problem> {
     let open = UnpackOpen {
-        root: Bytes::copy_from_slice(root.as_bytes()),
+        root,
         archive_bytes: size,
         limits: Some(UnpackLimits {
             archive_bytes: limits.archive_bytes,
@@ -60,11 +69,12 @@ pub(crate) async fn unpack(
             path_bytes: limits.path_bytes,
             manifest_bytes: limits.manifest_bytes,
         }),
+        whole: take == Take::Whole,
     };
     let failure = Failure::default();
     let data = pieces(zip, failure.clone()).map(|data| UnpackRequest { part: Some(Part::Data(data)) });
     let first = futures_util::stream::iter([UnpackRequest { part: Some(Part::Open(open)) }]);
-    let result = follow(client.unpack(Owned::new(first.chain(data))).await, &mut tell).await;
+    let result = follow(client.unpack(Owned::new(first.chain(data))).await, take, &mut tell).await;
     if let Some(problem) = failure.take() {
         return Err(problem);
     }
@@ -73,6 +83,7 @@ pub(crate) async fn unpack(
 
 async fn follow(
     reply: Result<tonic::Response<tonic::Streaming<slipway_agent_api::v1::UnpackReply>>, tonic::Status>,
+    take: Take,
     tell: &mut (impl FnMut(u64, u64) + Send),
 ) -> Result<UnpackSummary, Problem> {
     let doing = "unpacking the files";
@@ -80,6 +91,13 @@ async fn follow(
     while let Some(reply) = events.message().await.map_err(|s| agent_problem(doing, &s))? {
         match reply.event {
             Some(Event::Progress(p)) => tell(p.bytes.min(p.total_bytes), p.total_bytes),
+            Some(Event::Done(done)) if take == Take::Whole && !done.whole => {
+                let text = "The workspace's agent is of an older Slipway: it unpacked the zip as a project, \
+                    without its outermost folder and what is installed anew.";
+                return Err(
+                    Problem::new(Code::WrongState, text).hint("Deploy the workspace again and copy then.")
+                );
+            }
             Some(Event::Done(done)) => return Ok(UnpackSummary { files: done.files, bytes: done.bytes }),
             Some(Event::Refused(refused)) => {
                 let code: String = refused.code.chars().filter(char::is_ascii_graphic).take(40).collect();

@@ -24,7 +24,7 @@ mod names;
 mod trees;
 mod watch;
 
-use self::names::path_bytes;
+pub(crate) use self::names::path_bytes;
 pub(crate) use self::trees::{read_tree, write_tree};
 pub(crate) use self::watch::{FileWatches, changes};
 use crate::agent_link::{AgentClient, agent_problem};

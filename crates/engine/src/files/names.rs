@@ -7,7 +7,7 @@ use super::MOST_PATH;
 
 /// A path as people write it, as bytes: absolute, bounded. `\xNN` stands for a byte that is not UTF-8, `\\` for a
 /// backslash: the reverse of [`slipway_wire::shown_name`].
-pub(super) fn path_bytes(path: &str) -> Result<Bytes, Problem> {
+pub(crate) fn path_bytes(path: &str) -> Result<Bytes, Problem> {
     let wrong = |why: &str| {
         Err(Problem::new(Code::Invalid, format!("{path:?} is not a path in the container: {why}.")))
     };

@@ -55,6 +55,15 @@ struct Data {
     deflated: bool,
 }
 
+/// What an archive is taken for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// Somebody's project: without what is made anew from it, and without the folder it was packed in.
+    Project,
+    /// Files.
+    Whole,
+}
+
 /// An entry whose name and type have been checked, before stepping into the root.
 struct Checked {
     path: String,
@@ -68,6 +77,16 @@ impl<R: Read + Seek> ZipSource<R> {
     /// special entries, unknown methods, or sizes, counts, ratio, depth or length over `limits`. Reads no file data
     /// but the targets of symbolic links.
     pub fn open(reader: R, limits: &Limits) -> Result<Self, Refusal> {
+        Self::open_as(reader, limits, Taken::Project)
+    }
+
+    /// The same for an archive of any files: all of it but litter, with a folder that holds all the rest, and empty
+    /// folders alone are enough.
+    pub fn open_whole(reader: R, limits: &Limits) -> Result<Self, Refusal> {
+        Self::open_as(reader, limits, Taken::Whole)
+    }
+
+    fn open_as(reader: R, limits: &Limits, taken: Taken) -> Result<Self, Refusal> {
         let mut reader = BufReader::with_capacity(HEADER_READ_AHEAD, reader);
         let directory = directory::read(&mut reader, limits)?;
         check_sizes(&directory.records, directory.archive_bytes, limits)?;
@@ -86,7 +105,7 @@ impl<R: Read + Seek> ZipSource<R> {
                 continue;
             }
             let path = paths::clean(name, backslash, limits).map_err(Refusal::Zip)?;
-            if let Some(reason) = skipped.reason(&path) {
+            if let Some(reason) = skipped.reason(&path).filter(|_| taken == Taken::Project) {
                 skipped.count(reason);
             } else if !path.is_empty() {
                 let kind = kind(record, name, &mut reader, &mut pourer, limits)?;
@@ -94,10 +113,14 @@ impl<R: Read + Seek> ZipSource<R> {
                 checked.push(Checked { path, kind, data });
             }
         }
-        if checked.iter().all(|entry| entry.kind == EntryKind::Directory) {
+        let nothing = match taken {
+            Taken::Project => checked.iter().all(|entry| entry.kind == EntryKind::Directory),
+            Taken::Whole => checked.is_empty(),
+        };
+        if nothing {
             return Err(Refusal::Zip(Reason::NoEntries));
         }
-        let root = step_into_root(&mut checked);
+        let root = if taken == Taken::Project { step_into_root(&mut checked) } else { None };
         let (entries, places): (Vec<_>, Vec<_>) = checked
             .into_iter()
             .map(|entry| (Entry { path: entry.path, kind: entry.kind }, entry.data))

@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::refusal::{Refusal, Shown};
@@ -18,10 +18,12 @@ const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOF
 const NEW_FILE: OFlags =
     OFlags::WRONLY.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// `root/.slipway-incoming-N`, holding `new` (what is being unpacked) and `old` (folders that were replaced).
+/// `root/.slipway-incoming-N`, holding `new` (what is being unpacked) and `old` (folders that were replaced). Locked as
+/// long as this lives, so that one whose unpacking was killed can be told from one at work.
 pub(super) struct Staging {
     root: OwnedFd,
     path: PathBuf,
+    _lock: OwnedFd,
     new: OwnedFd,
     old: OwnedFd,
 }
@@ -33,14 +35,13 @@ impl Staging {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root_folder = rustix::fs::openat(CWD, root, flags, Mode::empty());
         let root_folder = root_folder.map_err(failed("open", &shown))?;
-        let name = free_name(&root_folder).map_err(failed("write to", &shown))?;
+        let (name, lock) = free_name(&root_folder).map_err(failed("write to", &shown))?;
         let path = root.join(&name);
         let made = || -> Result<(OwnedFd, OwnedFd), Errno> {
-            let staging = rustix::fs::openat(&root_folder, &*name, FOLDER, Mode::empty())?;
-            Ok((make_folder(staging.as_fd(), "new")?, make_folder(staging.as_fd(), "old")?))
+            Ok((make_folder(lock.as_fd(), "new")?, make_folder(lock.as_fd(), "old")?))
         };
         match made() {
-            Ok((new, old)) => Ok(Self { root: root_folder, path, new, old }),
+            Ok((new, old)) => Ok(Self { root: root_folder, path, _lock: lock, new, old }),
             Err(errno) => {
                 // The first failure is the one to report; an empty leftover folder does no harm.
                 drop(std::fs::remove_dir_all(&path));
@@ -62,11 +63,19 @@ impl Staging {
     }
 }
 
-fn free_name(root: &OwnedFd) -> Result<String, Errno> {
+/// A folder nobody has, and its lock.
+fn free_name(root: &OwnedFd) -> Result<(String, OwnedFd), Errno> {
     for attempt in 0..ATTEMPTS {
         let name = format!(".slipway-incoming-{attempt}");
         match rustix::fs::mkdirat(root, &*name, Mode::RWXU) {
-            Ok(()) => return Ok(name),
+            Ok(()) => {
+                let folder = rustix::fs::openat(root, &*name, FOLDER, Mode::empty())?;
+                // Whoever clears away what was left may have come in between: then it is gone, or going.
+                let locked = rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive).is_ok();
+                if locked && rustix::fs::fstat(&folder)?.st_nlink > 0 {
+                    return Ok((name, folder));
+                }
+            }
             Err(Errno::EXIST) => {}
             Err(errno) => return Err(errno),
         }

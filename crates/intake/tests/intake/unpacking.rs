@@ -1,12 +1,51 @@
 //! Unpacking: into nothing, over what is there, never through what is there; stopped, refused, and fast.
 
+use std::io::Cursor;
 use std::ops::ControlFlow;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::time::{Duration, Instant};
 
-use slipway_intake::Progress;
+use slipway_intake::{Limits, Progress, ZipSource};
 
 use crate::support::*;
+
+#[test]
+fn an_archive_of_files_keeps_its_outermost_folder_and_all_in_it_but_litter() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let entries = [
+        Raw::folder("app/empty/"),
+        Raw::file("app/package.json", b"{}"),
+        Raw::file("app/node_modules/a.js", b"a"),
+        Raw::file("app/.git/HEAD", b"ref"),
+        Raw::file("__MACOSX/app/._package.json", b"x"),
+    ];
+    let whole = |entries: &[Raw]| ZipSource::open_whole(Cursor::new(zip(entries)), &Limits::default());
+    let mut source = whole(&entries).expect("a good archive");
+    assert_eq!(source.listing().root, None);
+    unpack(&mut source, folder.path()).expect("unpacks");
+    assert_eq!(
+        tree(folder.path()),
+        [
+            "app/",
+            "app/.git/",
+            "app/.git/HEAD 3 644",
+            "app/empty/",
+            "app/node_modules/",
+            "app/node_modules/a.js 1 644",
+            "app/package.json 2 644"
+        ]
+    );
+    // Folders alone are something; the checks are the same.
+    assert_eq!(whole(&[Raw::folder("only/")]).expect("a good archive").listing().entries.len(), 1);
+    for (bad, code) in [
+        (vec![], "zip-empty"),
+        (vec![Raw::file("../x", b"x")], "zip-path-escape"),
+        (vec![Raw::link("a", "../../x")], "zip-symlink-escape"),
+    ] {
+        let Err(refusal) = whole(&bad) else { panic!("accepted, should be {code}") };
+        assert_eq!(refusal.code(), code, "{refusal}");
+    }
+}
 
 #[test]
 fn files_links_folders_and_modes_arrive() {
