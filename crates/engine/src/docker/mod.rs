@@ -5,6 +5,8 @@ mod archive;
 mod container;
 mod credentials;
 mod exec;
+#[cfg(unix)]
+mod hijack;
 mod image;
 mod limits;
 mod locate;
@@ -27,6 +29,9 @@ use slipway_wire::{Code, Problem};
 pub(crate) struct Docker {
     api: bollard::Docker,
     config_dir: Option<std::path::PathBuf>,
+    /// Its socket on this machine, if it has one.
+    #[cfg(unix)]
+    socket: Option<std::path::PathBuf>,
     /// Reached without a network.
     local: bool,
     /// Where it keeps containers, once asked.
