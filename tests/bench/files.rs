@@ -1,5 +1,7 @@
-//! Files in and out by `slipway cp`, beside `docker cp` of the same files in the same run, taken in turn: one of 1 GB both
-//! ways, and 10,000 of together 100 MB as a folder. What both write is synced and removed before the next.
+//! Files in and out by `slipway cp`, beside `docker cp` of the same files in the same run, taken in turn, and beside the
+//! limit: a bare `docker exec cat`, which is what carries the bytes. One file of 1 GB both ways; 10,000 of together 100 MB
+//! as a zip and as a folder. What was written is synced before the next. The small files of a run stay: a file system that
+//! has just deleted as many is slower for whoever comes next.
 #![expect(clippy::print_stdout, reason = "a bench prints")]
 
 use super::{
@@ -11,16 +13,19 @@ use serde_json::Value;
 use slipway_tests::{containers, containers::docker, project};
 use std::{
     fs::{self, File},
-    io::Write as _,
+    io::{BufWriter, Write as _},
     path::Path,
-    process::Command,
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
+use zip::{ZipWriter, write::SimpleFileOptions};
 
 const LARGE: u64 = 1_000_000_000;
 const FILES: usize = 10_000;
 const FILE: usize = 10_000;
-const RUNS: usize = 3;
+/// Of the large file, and of the small ones.
+const LARGE_RUNS: usize = 5;
+const RUNS: usize = 10;
 
 pub(crate) async fn run() -> Result<()> {
     let data = tempfile::tempdir()?;
@@ -40,6 +45,7 @@ struct Both<'a> {
 
 async fn measure(data: &Path) -> Result<()> {
     slipway(data, &["settings", "set", "pool_size", "0"])?;
+    slipway(data, &["settings", "set", "disk_limit_mb", "0"])?;
     let zip = project::zip_sample("node-hello", data)?;
     let printed = slipway(data, &["deploy", "--json", &zip.to_string_lossy()])?;
     let last: Value = serde_json::from_str(printed.lines().last().context("a last line")?)?;
@@ -53,97 +59,139 @@ async fn measure(data: &Path) -> Result<()> {
     many(&both).await
 }
 
+/// Ours, docker's own, and what docker needs for carrying the bytes alone.
+struct Ways {
+    ours: Samples,
+    docker: Samples,
+    limit: Samples,
+}
+
+impl Ways {
+    fn new() -> Self {
+        Self { ours: Samples::new(), docker: Samples::new(), limit: Samples::new() }
+    }
+
+    fn print(&self, way: &str) {
+        self.ours.print(&format!("slipway cp, {way}"));
+        self.docker.print(&format!("docker cp, {way}"));
+        self.limit.print(&format!("docker exec cat, {way}"));
+    }
+
+    fn compare(&self, way: &str) {
+        let speed = LARGE as f64 / 1000.0 / self.ours.median();
+        figure(&format!("slipway cp, {way}"), speed, "MB/s", "at least 150");
+        ratio(&format!("slipway / docker cp, {way}"), &self.ours, &self.docker, 1.0);
+        let beyond = self.limit.median() / self.docker.median();
+        figure(&format!("docker exec cat / docker cp, {way}"), beyond, "", "none: the limit");
+        let ours = self.ours.median() / self.limit.median();
+        figure(&format!("slipway / docker exec cat, {way}"), ours, "", "none");
+    }
+}
+
 async fn large(both: &Both<'_>) -> Result<()> {
-    println!("one file of 1 GB, random bytes, {RUNS} times in turn");
+    println!("one file of 1 GB, random bytes, {LARGE_RUNS} times in turn");
     let here = both.data.join("large");
-    let mut file = File::create(&here)?;
+    random_file(&here, LARGE)?;
+    let (mut up, mut down) = (Ways::new(), Ways::new());
+    let (text, back) = (here.to_string_lossy().into_owned(), both.data.join("back"));
+    let back_text = back.to_string_lossy().into_owned();
+    for _ in 0..LARGE_RUNS {
+        settle();
+        up.ours.add(both.ours(&[&text, &format!("{}:ours", both.id)])?);
+        settle();
+        up.docker.add(rival(&[&text, &format!("{}:/workspace/theirs", both.container)])?);
+        settle();
+        let into = ["exec", "-i", &both.container, "sh", "-c", "cat > /workspace/limit"];
+        up.limit.add(poured(&into, File::open(&here)?.into(), Stdio::null())?);
+        settle();
+        down.ours.add(both.ours(&[&format!("{}:ours", both.id), &back_text])?);
+        fs::remove_file(&back)?;
+        settle();
+        down.docker.add(rival(&[&format!("{}:/workspace/theirs", both.container), &back_text])?);
+        fs::remove_file(&back)?;
+        settle();
+        let out = ["exec", &both.container, "cat", "/workspace/theirs"];
+        down.limit.add(poured(&out, Stdio::null(), File::create(&back)?.into())?);
+        ensure!(fs::metadata(&back)?.len() == LARGE, "cat brought another file");
+        fs::remove_file(&back)?;
+        let remove = ["rm", "/workspace/ours", "/workspace/theirs", "/workspace/limit"];
+        docker(&[&["exec", both.container.as_str()], &remove[..]].concat()).await?;
+    }
+    fs::remove_file(&here)?;
+    up.print("up");
+    down.print("down");
+    up.compare("up");
+    down.compare("down");
+    println!();
+    Ok(())
+}
+
+fn random_file(path: &Path, length: u64) -> Result<()> {
+    let mut file = File::create(path)?;
     let mut random = fastrand::Rng::with_seed(7);
     let mut block = vec![0; 1 << 20];
-    let mut left = LARGE;
+    let mut left = length;
     while left > 0 {
         random.fill(&mut block);
         let part = left.min(block.len() as u64) as usize;
         file.write_all(&block[..part])?;
         left -= part as u64;
     }
-    drop(file);
-    let (mut up, mut docker_up, mut down, mut docker_down) =
-        (Samples::new(), Samples::new(), Samples::new(), Samples::new());
-    let (text, back) = (here.to_string_lossy().into_owned(), both.data.join("back"));
-    let back_text = back.to_string_lossy().into_owned();
-    for _ in 0..RUNS {
-        settle();
-        up.add(both.ours(&[&text, &format!("{}:ours", both.id)])?);
-        settle();
-        docker_up.add(rival(&[&text, &format!("{}:/workspace/theirs", both.container)])?);
-        settle();
-        down.add(both.ours(&[&format!("{}:ours", both.id), &back_text])?);
-        fs::remove_file(&back)?;
-        settle();
-        docker_down.add(rival(&[&format!("{}:/workspace/theirs", both.container), &back_text])?);
-        fs::remove_file(&back)?;
-        docker(&["exec", &both.container, "rm", "/workspace/ours", "/workspace/theirs"]).await?;
+    Ok(())
+}
+
+/// A tree of small files, and the zip a file manager would make of it.
+fn small_files(tree: &Path, zip: &Path) -> Result<()> {
+    let mut random = fastrand::Rng::with_seed(8);
+    let mut content = vec![0; FILE];
+    let mut archive = ZipWriter::new(BufWriter::new(File::create(zip)?));
+    for number in 0..FILES {
+        let name = format!("d{}/file{number}.bin", number / 100);
+        let path = tree.join(&name);
+        fs::create_dir_all(path.parent().context("a folder")?)?;
+        random.fill(&mut content);
+        fs::write(path, &content)?;
+        archive.start_file(name, SimpleFileOptions::default())?;
+        archive.write_all(&content)?;
     }
-    fs::remove_file(&here)?;
-    up.print("slipway cp, up");
-    docker_up.print("docker cp, up");
-    down.print("slipway cp, down");
-    docker_down.print("docker cp, down");
-    for (name, samples) in [("up", &up), ("down", &down)] {
-        figure(
-            &format!("slipway cp, {name}"),
-            LARGE as f64 / 1000.0 / samples.median(),
-            "MB/s",
-            "at least 150",
-        );
-    }
-    ratio("slipway / docker, up", &up, &docker_up, 1.0);
-    ratio("slipway / docker, down", &down, &docker_down, 1.0);
-    println!();
+    archive.finish()?.flush()?;
     Ok(())
 }
 
 async fn many(both: &Both<'_>) -> Result<()> {
-    println!("a folder of {FILES} files, {} MB, {RUNS} times in turn", FILES * FILE / 1_000_000);
-    let tree = both.data.join("tree");
-    let mut random = fastrand::Rng::with_seed(8);
-    let mut content = vec![0; FILE];
-    for number in 0..FILES {
-        let folder = tree.join(format!("d{}", number / 100));
-        fs::create_dir_all(&folder)?;
-        random.fill(&mut content);
-        fs::write(folder.join(format!("file{number}.bin")), &content)?;
-    }
-    let (mut up, mut docker_up, mut down, mut docker_down) =
-        (Samples::new(), Samples::new(), Samples::new(), Samples::new());
+    println!("{FILES} files, {} MB, {RUNS} times in turn", FILES * FILE / 1_000_000);
+    let (tree, zip) = (both.data.join("tree"), both.data.join("tree.zip"));
+    small_files(&tree, &zip)?;
+    let (mut zip_up, mut up, mut docker_up) = (Samples::new(), Samples::new(), Samples::new());
+    let (mut down, mut docker_down) = (Samples::new(), Samples::new());
     let text = tree.to_string_lossy().into_owned();
-    let back = both.data.join("back");
-    let back_text = back.to_string_lossy().into_owned();
-    for _ in 0..RUNS {
+    let zip = zip.to_string_lossy().into_owned();
+    for run in 0..RUNS {
+        let back = |whose: &str| both.data.join(format!("{whose}{run}")).to_string_lossy().into_owned();
         settle();
-        up.add(both.ours(&[&text, &format!("{}:ours", both.id)])?);
+        zip_up.add(both.ours(&["--zip", &zip, &format!("{}:zip{run}", both.id)])?);
         settle();
-        docker_up.add(rival(&[&text, &format!("{}:/workspace/theirs", both.container)])?);
+        docker_up.add(rival(&[&text, &format!("{}:/workspace/theirs{run}", both.container)])?);
         settle();
-        down.add(both.ours(&[&format!("{}:ours", both.id), &back_text])?);
-        fs::remove_dir_all(&back)?;
+        up.add(both.ours(&[&text, &format!("{}:ours{run}", both.id)])?);
         settle();
-        docker_down.add(rival(&[&format!("{}:/workspace/theirs", both.container), &back_text])?);
-        fs::remove_dir_all(&back)?;
-        let listed =
-            docker(&["exec", &both.container, "sh", "-c", "find /workspace/ours -type f | wc -l"]).await?;
-        ensure!(listed.trim() == FILES.to_string(), "{listed} files arrived");
-        // What docker cp put there is root's.
-        let theirs = ["exec", "--user", "0", &both.container, "sh", "-c", "rm -rf /workspace/theirs/*"];
-        docker(&theirs).await?;
-        docker(&["exec", &both.container, "rm", "-rf", "/workspace/ours", "/workspace/theirs"]).await?;
+        down.add(both.ours(&[&format!("{}:ours{run}", both.id), &back("ours")])?);
+        settle();
+        docker_down.add(rival(&[&format!("{}:/workspace/theirs{run}", both.container), &back("theirs")])?);
+        for whose in ["zip", "ours"] {
+            let count = format!("find /workspace/{whose}{run} -type f | wc -l");
+            let listed = docker(&["exec", &both.container, "sh", "-c", &count]).await?;
+            ensure!(listed.trim() == FILES.to_string(), "{listed} files arrived in {whose}");
+        }
     }
+    zip_up.print("slipway cp --zip, up");
+    docker_up.print("docker cp of the unpacked tree, up");
     up.print("slipway cp of the folder, up");
-    docker_up.print("docker cp of the folder, up");
     down.print("slipway cp of the folder, down");
     docker_down.print("docker cp of the folder, down");
-    ratio("slipway / docker, up", &up, &docker_up, 0.5);
-    ratio("slipway / docker, down", &down, &docker_down, 1.0);
+    ratio("slipway cp --zip / docker cp, up", &zip_up, &docker_up, 0.5);
+    ratio("slipway cp / docker cp, folder up", &up, &docker_up, 1.0);
+    ratio("slipway cp / docker cp, folder down", &down, &docker_down, 1.0);
     println!();
     Ok(())
 }
@@ -160,6 +208,14 @@ fn rival(sides: &[&str]) -> Result<Duration> {
     let began = Instant::now();
     let output = Command::new("docker").arg("cp").args(sides).output()?;
     ensure!(output.status.success(), "docker cp failed: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(began.elapsed())
+}
+
+/// Runs docker with these streams.
+fn poured(arguments: &[&str], input: Stdio, output: Stdio) -> Result<Duration> {
+    let began = Instant::now();
+    let status = Command::new("docker").args(arguments).stdin(input).stdout(output).status()?;
+    ensure!(status.success(), "docker {arguments:?} failed");
     Ok(began.elapsed())
 }
 

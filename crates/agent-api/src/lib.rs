@@ -44,6 +44,10 @@ pub const EGRESS_PORT: u16 = 61128;
 /// Largest payload of one streamed message, in bytes. Above it tonic's framing costs more than it saves.
 pub const MAX_CHUNK: usize = 256 * 1024;
 
+/// Largest HTTP/2 frame either side takes, in bytes: a payload and what gRPC puts around it. At HTTP/2's own 16 KiB a
+/// chunk would be sixteen writes, and as many copies in everything that lies between.
+pub const MAX_FRAME: u32 = MAX_CHUNK as u32 + 1024;
+
 /// HTTP/2 window of one stream, in bytes: what may be on its way before the reader has taken any of it.
 pub const STREAM_WINDOW: u32 = 4 * 1024 * 1024;
 

@@ -12,7 +12,7 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use slipway_agent_api::v1::agent_server::AgentServer;
-use slipway_agent_api::{CONNECTION_WINDOW, MAX_CHUNK, STREAM_WINDOW};
+use slipway_agent_api::{CONNECTION_WINDOW, MAX_FRAME, STREAM_WINDOW};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixListener;
 use tokio::sync::Semaphore;
@@ -75,7 +75,7 @@ pub(crate) async fn connection(
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(STREAMS)
-        .max_frame_size(MAX_CHUNK as u32)
+        .max_frame_size(MAX_FRAME)
         .max_send_buf_size(SEND_BUFFER)
         // A paused container must find its connection as it left it.
         .keep_alive_interval(None)

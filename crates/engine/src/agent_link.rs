@@ -3,7 +3,7 @@
 
 use hyper_util::rt::TokioIo;
 use slipway_agent_api::{
-    AGENT_PATH, CONNECTION_WINDOW, PROTOCOL, STREAM_WINDOW,
+    AGENT_PATH, CONNECTION_WINDOW, MAX_FRAME, PROTOCOL, STREAM_WINDOW,
     v1::{HelloReply, HelloRequest, ShutDownRequest, agent_client::AgentClient as Generated},
 };
 use slipway_wire::{Code, Problem};
@@ -95,7 +95,7 @@ impl AgentLink {
         let closed = CancellationToken::new();
         let io = Tracked { duplex, closed: closed.clone() };
         let lost = |what: &str, detail: String| {
-            let said = errors.lock().map(|e| e.trim().to_owned()).unwrap_or_default();
+            let said = errors.said();
             Problem::new(Code::AgentLost, format!("The container's agent {what}."))
                 .hint("Start the workspace again; if it stays so, deploy it anew.")
                 .detail(if said.is_empty() { detail } else { said })
@@ -131,6 +131,7 @@ async fn channel(io: Tracked) -> Result<Channel, tonic::transport::Error> {
     Endpoint::from_static("http://agent")
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(MAX_FRAME)
         .buffer_size(1024)
         .connect_with_connector(connector)
         .await
@@ -161,6 +162,18 @@ impl AsyncRead for Tracked {
 impl AsyncWrite for Tracked {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.duplex).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.duplex).poll_write_vectored(cx, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.duplex.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -52,11 +52,13 @@ impl Leftovers {
         swept
     }
 
-    /// The same, for who is about to put a tree or an archive together in this directory.
+    /// Looks through the directory in which a tree or an archive is about to be put together. Every time: that takes far
+    /// longer than looking.
     pub(crate) async fn clear_for(&self, directory: &Path) -> Result<(), Status> {
         let (this, directory) = (self.clone(), directory.to_owned());
         blocking(move || {
-            drop(this.clear(Some(&directory), None, false));
+            let _nobody_else = this.swept.lock().unwrap_or_else(PoisonError::into_inner);
+            sweep(&directory, None);
             Ok(())
         })
         .await

@@ -1,8 +1,8 @@
 //! A program's standard input and output as a byte stream both ways: a container's own, attached before it starts, or
 //! those of a `docker exec -i`. The agent speaks HTTP/2 over it.
 //!
-//! Never with a TTY: bollard guesses the framing from the first byte and loses data when a terminal's output begins
-//! with 0, 1 or 2.
+//! Over the daemon's own socket where it has one (`hijack`), else over what bollard speaks. Never with a TTY: bollard
+//! guesses the framing from the first byte and loses data when a terminal's output begins with 0, 1 or 2.
 
 use bollard::{
     container::LogOutput,
@@ -10,12 +10,13 @@ use bollard::{
     models::ExecConfig,
     query_parameters::AttachContainerOptions,
 };
-use bytes::{Buf, Bytes};
-use futures_util::{Stream, StreamExt};
+use bytes::{Buf as _, Bytes};
+use futures_util::{Stream, StreamExt as _};
 use slipway_wire::{Code, Problem};
 use std::{
     io,
     pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
@@ -24,10 +25,14 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+#[cfg(unix)]
+use super::hijack::{Hijacked, hijack};
 use super::{Docker, problem};
 
 /// Read at most this many bytes of the daemon's stream at once.
 const CAPACITY: usize = 256 * 1024;
+/// What is kept of a program's standard error, bytes.
+const MOST_SAID: usize = 4096;
 /// What a short program of ours ends in, with room for a machine under load.
 const SHORT: Duration = Duration::from_secs(15);
 /// Between looks whether it has ended.
@@ -38,20 +43,46 @@ type Output = Pin<Box<dyn Stream<Item = Result<LogOutput, bollard::errors::Error
 
 /// Standard input and output of a program in a container.
 pub(crate) struct Duplex {
-    output: Output,
-    input: Pin<Box<dyn AsyncWrite + Send>>,
-    rest: Bytes,
-    /// What the program said on standard error, bounded; the reason when it ends early.
-    errors: std::sync::Arc<std::sync::Mutex<String>>,
+    streams: Streams,
+    errors: Errors,
+}
+
+enum Streams {
+    #[cfg(unix)]
+    Own(Hijacked),
+    /// Over whatever bollard speaks: ssh, TLS, a named pipe.
+    Lent { output: Output, input: Pin<Box<dyn AsyncWrite + Send>>, rest: Bytes },
+}
+
+/// What a program says on standard error, bounded: the reason when it ends early. Cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct Errors(Arc<Mutex<String>>);
+
+impl Errors {
+    pub(super) fn add(&self, said: &[u8]) {
+        let mut text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if text.len() < MOST_SAID {
+            text.push_str(&String::from_utf8_lossy(&said[..said.len().min(MOST_SAID)]));
+        }
+    }
+
+    /// What was said so far.
+    pub(crate) fn said(&self) -> String {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).trim().to_owned()
+    }
 }
 
 impl Duplex {
-    fn new(output: Output, input: Pin<Box<dyn AsyncWrite + Send>>) -> Self {
-        Self { output, input, rest: Bytes::new(), errors: std::sync::Arc::default() }
+    fn new(streams: Streams) -> Self {
+        Self { streams, errors: Errors::default() }
+    }
+
+    fn lent(output: Output, input: Pin<Box<dyn AsyncWrite + Send>>) -> Self {
+        Self::new(Streams::Lent { output, input, rest: Bytes::new() })
     }
 
     /// A handle on what the program says on standard error.
-    pub(crate) fn errors(&self) -> std::sync::Arc<std::sync::Mutex<String>> {
+    pub(crate) fn errors(&self) -> Errors {
         self.errors.clone()
     }
 }
@@ -60,6 +91,13 @@ impl Docker {
     /// The standard input and output of a container's first program. To be asked for before it starts: what was said
     /// before is lost.
     pub(crate) async fn attach(&self, container: &str) -> Result<Duplex, Problem> {
+        let doing = "connecting to the container";
+        #[cfg(unix)]
+        if let Some(socket) = &self.socket {
+            let target = format!("/containers/{container}/attach?stream=1&stdin=1&stdout=1&stderr=1");
+            let own = hijack(socket, &target, Vec::new()).await.map_err(|e| problem(doing, &e))?;
+            return Ok(Duplex::new(Streams::Own(own)));
+        }
         let options = AttachContainerOptions {
             stream: true,
             stdin: true,
@@ -67,10 +105,9 @@ impl Docker {
             stderr: true,
             ..Default::default()
         };
-        let doing = "connecting to the container";
         let attached =
             self.api.attach_container(container, Some(options)).await.map_err(|e| problem(doing, &e))?;
-        Ok(Duplex::new(attached.output, attached.input))
+        Ok(Duplex::lent(attached.output, attached.input))
     }
 
     /// Runs `argv` in a container and gives its standard input and output.
@@ -85,9 +122,15 @@ impl Docker {
         };
         let doing = "connecting to the container";
         let made = self.api.create_exec(container, config).await.map_err(|e| problem(doing, &e))?;
+        #[cfg(unix)]
+        if let Some(socket) = &self.socket {
+            let start = br#"{"Detach":false,"Tty":false}"#.to_vec();
+            let own = hijack(socket, &format!("/exec/{}/start", made.id), start).await;
+            return Ok(Duplex::new(Streams::Own(own.map_err(|e| problem(doing, &e))?)));
+        }
         let options = StartExecOptions { detach: false, tty: false, output_capacity: Some(CAPACITY) };
         match self.api.start_exec(&made.id, Some(options)).await.map_err(|e| problem(doing, &e))? {
-            StartExecResults::Attached { output, input } => Ok(Duplex::new(output, input)),
+            StartExecResults::Attached { output, input } => Ok(Duplex::lent(output, input)),
             StartExecResults::Detached => {
                 Err(Problem::new(Code::Internal, "Docker detached from a program it was asked to attach to."))
             }
@@ -140,40 +183,66 @@ impl AsyncRead for Duplex {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let Self { streams, errors } = &mut *self;
+        let (output, rest) = match streams {
+            #[cfg(unix)]
+            Streams::Own(own) => return own.poll_read(cx, buf, errors),
+            Streams::Lent { output, rest, .. } => (output, rest),
+        };
         loop {
-            if self.rest.has_remaining() {
-                let take = self.rest.remaining().min(buf.remaining());
-                buf.put_slice(&self.rest.split_to(take));
+            if rest.has_remaining() {
+                let take = rest.remaining().min(buf.remaining());
+                buf.put_slice(&rest.split_to(take));
                 return Poll::Ready(Ok(()));
             }
-            match self.output.poll_next_unpin(cx) {
+            match output.poll_next_unpin(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(None) => return Poll::Ready(Ok(())),
                 Poll::Ready(Some(Err(e))) => return Poll::Ready(Err(io::Error::other(e))),
-                Poll::Ready(Some(Ok(LogOutput::StdOut { message }))) => self.rest = message,
-                Poll::Ready(Some(Ok(LogOutput::StdErr { message }))) => {
-                    if let Ok(mut errors) = self.errors.lock()
-                        && errors.len() < 4096
-                    {
-                        errors.push_str(&String::from_utf8_lossy(&message));
-                    }
-                }
+                Poll::Ready(Some(Ok(LogOutput::StdOut { message }))) => *rest = message,
+                Poll::Ready(Some(Ok(LogOutput::StdErr { message }))) => errors.add(&message),
                 Poll::Ready(Some(Ok(_))) => {}
             }
         }
     }
 }
 
+impl Streams {
+    fn input(&mut self) -> Pin<&mut (dyn AsyncWrite + Send)> {
+        match self {
+            #[cfg(unix)]
+            Self::Own(own) => own.input(),
+            Self::Lent { input, .. } => input.as_mut(),
+        }
+    }
+}
+
 impl AsyncWrite for Duplex {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.input.as_mut().poll_write(cx, bytes)
+        self.streams.input().poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.streams.input().poll_write_vectored(cx, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.streams {
+            #[cfg(unix)]
+            Streams::Own(_) => true,
+            Streams::Lent { input, .. } => input.is_write_vectored(),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.input.as_mut().poll_flush(cx)
+        self.streams.input().poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.input.as_mut().poll_shutdown(cx)
+        self.streams.input().poll_shutdown(cx)
     }
 }

@@ -122,7 +122,15 @@ async fn open(candidate: &Candidate, config_dir: Option<PathBuf>) -> Result<(Doc
         problem: None,
     };
     let local = endpoint.starts_with("unix://") || endpoint.starts_with("npipe://");
-    Ok((Docker { api, config_dir, local, root_dir: std::sync::Arc::default() }, status))
+    let docker = Docker {
+        api,
+        config_dir,
+        #[cfg(unix)]
+        socket: endpoint.strip_prefix("unix://").map(PathBuf::from),
+        local,
+        root_dir: std::sync::Arc::default(),
+    };
+    Ok((docker, status))
 }
 
 fn connect(endpoint: &str) -> Result<bollard::Docker, bollard::errors::Error> {

@@ -6,6 +6,8 @@ mod container;
 mod credentials;
 mod events;
 mod exec;
+#[cfg(unix)]
+mod hijack;
 mod image;
 mod limits;
 mod locate;
@@ -29,6 +31,9 @@ use slipway_wire::{Code, Problem};
 pub(crate) struct Docker {
     api: bollard::Docker,
     config_dir: Option<std::path::PathBuf>,
+    /// Its socket on this machine, if it has one.
+    #[cfg(unix)]
+    socket: Option<std::path::PathBuf>,
     /// Reached without a network.
     local: bool,
     /// Where it keeps containers, once asked.
