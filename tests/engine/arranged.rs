@@ -8,8 +8,8 @@ use anyhow::{Context, Result, ensure};
 use futures_util::StreamExt;
 use slipway_tests::wait_until;
 use slipway_wire::{
-    Api, ArrangeTerminals, Code, EventBody, OpenProcess, Process, ProcessRef, ProcessRole, RestartProcess,
-    TerminalLayout, TerminalTab, WindowSize, WorkspaceId, WorkspaceRef,
+    Api, ArrangeTerminals, Code, EventBody, FrameKind, OpenProcess, Process, ProcessRef, ProcessRole,
+    RestartProcess, TerminalLayout, TerminalTab, WindowSize, WorkspaceId, WorkspaceRef,
 };
 use std::collections::BTreeMap;
 
@@ -86,7 +86,7 @@ async fn a_restarted_program_has_exactly_its_words_and_steps_of_a_plan_have_thei
     let mut output = house.engine.attach(&process, 0, true).await?.output;
     let mut printed = Vec::new();
     while let Some(frame) = tokio::time::timeout(LONG, output.recv()).await? {
-        if frame.kind == slipway_wire::FrameKind::Stdout {
+        if frame.kind == FrameKind::Stdout {
             printed.extend_from_slice(&frame.payload);
         }
     }
@@ -152,5 +152,32 @@ async fn how_terminals_stand_is_told_to_all_outlives_the_owner_and_goes_with_the
             .then_some(()))
     })
     .await?;
+    house.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_much_of_a_programs_output_is_kept_as_the_setting_says() -> Result<()> {
+    const MIB: u64 = 1 << 20;
+    let house = House::with_settings("terminal_history_mb = 8\n").await?;
+    let id = workspace(&house).await?;
+    let loud = open(&house, &id, &["sh", "-c", "head -c 14680064 /dev/zero"], false).await?;
+    let process = ProcessRef { id: id.clone(), process: loud.id.clone() };
+    let read = async || -> Result<(u64, Option<(u64, u64)>)> {
+        let mut output = house.engine.attach(&process, 0, true).await?.output;
+        let (mut bytes, mut gap) = (0, None);
+        while let Some(frame) = tokio::time::timeout(LONG, output.recv()).await? {
+            match frame.kind {
+                FrameKind::Gap => {
+                    let from: [u8; 8] = frame.payload.as_ref().try_into()?;
+                    gap = Some((u64::from_le_bytes(from), frame.offset));
+                }
+                FrameKind::Exit => break,
+                _ => bytes += frame.payload.len() as u64,
+            }
+        }
+        Ok((bytes, gap))
+    };
+    assert_eq!(read().await?, (14 * MIB, None), "who listens from the beginning misses nothing");
+    assert_eq!(read().await?, (9 * MIB, Some((MIB, 6 * MIB))), "the first and the last are kept");
     house.close().await
 }

@@ -272,7 +272,8 @@ impl Api for Engine {
 
     async fn process_open(&self, request: OpenProcess) -> Result<Process, Problem> {
         check_env(&request.env)?;
-        let process = processes::open(&self.handle(&request.id)?, &request).await?;
+        let history = self.shared.settings.get().terminal_history_mb << 20;
+        let process = processes::open(&self.handle(&request.id)?, &request, history).await?;
         self.shared.bus.publish(Some(&request.id), EventBody::Process(process.clone()));
         Ok(process)
     }

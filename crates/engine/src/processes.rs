@@ -69,16 +69,17 @@ pub(crate) async fn list(handle: &Handle, id: &WorkspaceId) -> Result<Vec<Proces
     Ok(reply.processes.iter().take(1000).filter_map(|p| process_view(id, p)).collect())
 }
 
-/// Starts a process; its environment has been checked.
-pub(crate) async fn open(handle: &Handle, request: &OpenProcess) -> Result<Process, Problem> {
+/// Starts a process; its environment has been checked. So many bytes of its latest output are kept in the container.
+pub(crate) async fn open(handle: &Handle, request: &OpenProcess, history: u64) -> Result<Process, Problem> {
     let role = if request.terminal.is_some() { ProcessRole::Terminal } else { ProcessRole::Exec };
-    start(handle, request, role, app_tag(role)).await
+    start(handle, request, role, app_tag(role), history).await
 }
 
 /// Starts one that goes on by itself, without a terminal and without input.
 pub(crate) async fn detach(handle: &Handle, request: &OpenProcess) -> Result<Process, Problem> {
     let alone = OpenProcess { terminal: None, stdin: false, ..request.clone() };
-    start(handle, &alone, ProcessRole::Exec, DETACHED_TAG.to_owned()).await
+    // Its log keeps what it prints.
+    start(handle, &alone, ProcessRole::Exec, DETACHED_TAG.to_owned(), 0).await
 }
 
 async fn start(
@@ -86,6 +87,7 @@ async fn start(
     request: &OpenProcess,
     role: ProcessRole,
     tag: String,
+    history: u64,
 ) -> Result<Process, Problem> {
     let link = handle.agent()?;
     handle.activity().note();
@@ -106,6 +108,7 @@ async fn start(
         name: name.clone(),
         stdin: request.stdin,
         tag,
+        history,
     };
     let started = link.client.clone().exec(exec).await;
     let started = started.map_err(|s| agent_problem("starting the program", &s))?.into_inner();

@@ -102,6 +102,7 @@ fn check(settings: &Settings) -> Result<(), Problem> {
         within("disk_limit_mb", settings.disk_limit_mb, 64, 1024 * 1024)?;
     }
     within("log_limit_mb", settings.log_limit_mb, 1, 4096)?;
+    within("terminal_history_mb", settings.terminal_history_mb, 4, 16)?;
     within("terminal_font_px", settings.terminal_font_px.into(), 8, 32)?;
     crate::deploy::intake_limits(&settings.intake)?;
     if settings.allow_hosts.len() > 1000 {

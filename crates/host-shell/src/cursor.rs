@@ -18,6 +18,10 @@ pub(crate) struct Questions {
 }
 
 impl Questions {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
     /// What is left of a piece of output, and what is to be typed.
     pub(crate) fn answered(&mut self, bytes: Bytes) -> (Bytes, Option<Bytes>) {
         if self.done {
@@ -48,7 +52,7 @@ mod tests {
     use super::*;
 
     fn fed(pieces: &[&'static [u8]]) -> (Vec<u8>, usize) {
-        let (mut questions, mut shown, mut answers) = (Questions::default(), Vec::new(), 0);
+        let (mut questions, mut shown, mut answers) = (Questions::new(), Vec::new(), 0);
         for piece in pieces {
             let (bytes, answer) = questions.answered(Bytes::from_static(piece));
             shown.extend_from_slice(&bytes);

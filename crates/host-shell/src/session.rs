@@ -135,7 +135,7 @@ fn read(
     answers: &mpsc::WeakSender<(Bytes, Written)>,
     control: &Control,
 ) {
-    let mut questions = system::Questions::default();
+    let mut questions = system::Questions::new();
     let mut buffer = vec![0; PIECE];
     loop {
         let bytes = match reader.read(&mut buffer) {

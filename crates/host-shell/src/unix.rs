@@ -7,12 +7,13 @@ use std::os::unix::process::ExitStatusExt;
 
 use crate::Exit;
 
-/// Nothing: a terminal held open here would hide its end.
-pub(crate) struct Kept;
+/// The terminal's other end, where it is kept.
+pub(crate) type Kept = Option<Box<dyn SlavePty + Send>>;
 
+/// Held open here it would hide the end of the output.
 pub(crate) fn keep(slave: Box<dyn SlavePty + Send>) -> Kept {
     drop(slave);
-    Kept
+    None
 }
 
 fn pid_of(child: &(dyn Child + Send + Sync)) -> Option<Pid> {
@@ -46,7 +47,7 @@ pub(crate) fn collect(child: &mut (dyn Child + Send + Sync)) -> Exit {
 pub(crate) type Foreground = Option<Pid>;
 
 pub(crate) fn foreground(master: Option<&(dyn MasterPty + Send + 'static)>) -> Foreground {
-    master.and_then(|master| master.process_group_leader()).and_then(Pid::from_raw)
+    master.and_then(MasterPty::process_group_leader).and_then(Pid::from_raw)
 }
 
 /// The shell's group.
@@ -77,10 +78,13 @@ impl Target {
 }
 
 /// No terminal here asks anything before the program does.
-#[derive(Default)]
 pub(crate) struct Questions;
 
 impl Questions {
+    pub(crate) fn new() -> Self {
+        Self
+    }
+
     #[expect(clippy::unused_self, reason = "the same shape as on Windows")]
     pub(crate) fn answered(&mut self, bytes: Bytes) -> (Bytes, Option<Bytes>) {
         (bytes, None)

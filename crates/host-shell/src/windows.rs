@@ -8,10 +8,10 @@ use crate::Exit;
 pub(crate) use crate::cursor::Questions;
 
 /// The terminal's other end, which must live as long as the child.
-pub(crate) type Kept = Box<dyn SlavePty + Send>;
+pub(crate) type Kept = Option<Box<dyn SlavePty + Send>>;
 
 pub(crate) fn keep(slave: Box<dyn SlavePty + Send>) -> Kept {
-    slave
+    Some(slave)
 }
 
 /// Waiting and collecting are one: a handle keeps the number.

@@ -89,6 +89,8 @@ pub struct Settings {
     pub keep_on_close: bool,
     /// The colours.
     pub theme: Theme,
+    /// MiB kept of a terminal's latest output in its container, beside its first MiB: what is there to read again.
+    pub terminal_history_mb: u64,
     /// Terminal font size, pixels.
     pub terminal_font_px: u16,
 }
@@ -133,6 +135,7 @@ impl Default for Settings {
             pool_size: None,
             keep_on_close: false,
             theme: Theme::System,
+            terminal_history_mb: 4,
             terminal_font_px: 13,
         }
     }

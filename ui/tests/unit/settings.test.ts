@@ -13,6 +13,7 @@ describe('settings', () => {
   });
   it.each([
     ['terminal_font_px', '7'],
+    ['terminal_history_mb', '3'],
     ['terminal_font_px', '12.5'],
     ['listen_timeout_s', ''],
     ['listen_timeout_s', '1e9'],

@@ -1,4 +1,4 @@
-//! What a process has printed, by byte offset: the first [`HEAD_BYTES`] and the last [`RING_BYTES`] are kept, what lay
+//! What a process has printed, by byte offset: the first [`HEAD_BYTES`] and the last [`RING_BYTES`] or more are kept, what lay
 //! between is a gap. Plain memory; no waiting, no I/O.
 
 use std::collections::VecDeque;
@@ -9,8 +9,11 @@ use slipway_agent_api::v1::Stream;
 /// How much of the beginning is kept for good: where a failed build says why.
 pub(crate) const HEAD_BYTES: usize = 1024 * 1024;
 
-/// How much of the end is kept.
+/// How much of the end is kept, unless more is asked for.
 pub(crate) const RING_BYTES: usize = 4 * 1024 * 1024;
+
+/// The most that can be asked for.
+const MOST_RING_BYTES: usize = 16 * 1024 * 1024;
 
 /// How often standard output and standard error may take turns within each of the two. Beyond it the head ends early
 /// and the ring begins later, rather than costing 16 bytes of book-keeping for every byte.
@@ -51,11 +54,17 @@ pub(crate) enum Piece {
 
 impl Default for History {
     fn default() -> Self {
-        Self::with(Limits { head: HEAD_BYTES, ring: RING_BYTES, marks: MARKS })
+        Self::keeping(0)
     }
 }
 
 impl History {
+    /// Keeps so many bytes of the end, within the bounds; 0: as many as usual.
+    pub(crate) fn keeping(ring: u64) -> Self {
+        let ring = usize::try_from(ring).unwrap_or(usize::MAX).clamp(RING_BYTES, MOST_RING_BYTES);
+        Self::with(Limits { head: HEAD_BYTES, ring, marks: MARKS })
+    }
+
     fn with(limits: Limits) -> Self {
         let (head, head_marks) = (Vec::new(), Vec::new());
         let (ring, ring_marks) = (VecDeque::new(), VecDeque::new());

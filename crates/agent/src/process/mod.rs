@@ -145,7 +145,7 @@ impl Processes {
         let exit = self.reaper.expect(started.pid);
         let pid = started.pid.as_raw_nonzero().get() as u32;
         let (end, running) = watch::channel(false);
-        let output = Arc::new(Output::new());
+        let output = Arc::new(Output::new(request.history));
         let (mut pumps, mut drained) = (Vec::new(), Vec::new());
         for (stream, source) in started.sources {
             let pump = pump::Pump { source, stream, output: Arc::clone(&output), ended: running.clone() };

@@ -90,9 +90,10 @@ pub(crate) enum Event {
 }
 
 impl Output {
-    /// Nothing yet, of a process that starts now.
-    pub(crate) fn new() -> Self {
-        Self { state: Mutex::default(), started: Instant::now(), room: Notify::new() }
+    /// Nothing yet, of a process that starts now. Keeps so many bytes of the end; 0: as many as usual.
+    pub(crate) fn new(history: u64) -> Self {
+        let state = State { history: History::keeping(history), ..State::default() };
+        Self { state: Mutex::new(state), started: Instant::now(), room: Notify::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -331,7 +332,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_lossless_reader_holds_the_producer_and_its_leaving_frees_it() {
-        let output = Arc::new(Output::new());
+        let output = Arc::new(Output::new(0));
         let mut reader = output.reader(0, true, None);
         output.push(Stream::Terminal, &vec![b'x'; LOSSLESS_LAG as usize + 1]);
         assert!(tokio::time::timeout(Duration::from_millis(20), output.hold()).await.is_err());
@@ -344,7 +345,7 @@ mod tests {
 
     #[tokio::test]
     async fn other_readers_hold_nothing_and_see_a_gap() {
-        let output = Arc::new(Output::new());
+        let output = Arc::new(Output::new(0));
         let mut reader = output.reader(0, false, None);
         for _ in 0..12 {
             within("room", output.hold()).await;
@@ -367,7 +368,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_first_reader_is_waited_for_but_not_for_ever() {
-        let output = Arc::new(Output::new());
+        let output = Arc::new(Output::new(0));
         let start = Instant::now();
         output.push(Stream::Terminal, &vec![b'x'; LOSSLESS_LAG as usize]);
         output.hold().await;
@@ -381,7 +382,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_first_reader_ends_the_wait_and_finds_everything() {
-        let output = Arc::new(Output::new());
+        let output = Arc::new(Output::new(0));
         output.push(Stream::Stdout, &vec![b'x'; LOSSLESS_LAG as usize + 1]);
         assert!(tokio::time::timeout(FIRST_READER / 2, output.hold()).await.is_err());
         let mut reader = output.reader(0, true, None);
@@ -391,7 +392,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn keystrokes_go_at_once_and_floods_are_gathered() {
-        let output = Arc::new(Output::new());
+        let output = Arc::new(Output::new(0));
         let mut reader = output.reader(0, true, None);
         let start = Instant::now();
         for _ in 0..10 {
@@ -409,7 +410,7 @@ mod tests {
     #[tokio::test]
     async fn an_acknowledging_reader_is_sent_its_window_and_holds_the_producer_to_it() {
         const WINDOW: u64 = 8 * 1024;
-        let output = Arc::new(Output::new());
+        let output = Arc::new(Output::new(0));
         let acknowledging = v1::Acknowledging { reader: 7, window: WINDOW };
         let mut reader = output.reader(0, true, Some(acknowledging));
         assert_eq!(within("room", output.hold()).await as u64, WINDOW);
@@ -436,7 +437,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_offset_past_the_end_reads_only_what_is_new() {
-        let output = Arc::new(Output::new());
+        let output = Arc::new(Output::new(0));
         output.push(Stream::Stdout, b"old");
         let mut reader = output.reader(1_000_000, true, None);
         output.push(Stream::Stderr, b"new");

@@ -59,6 +59,7 @@ pub(super) async fn start(
         name: command.name.clone(),
         stdin: false,
         tag: app_tag(command.role),
+        history: 0,
     };
     let started = link.client.clone().exec(request).await;
     let started = started.map_err(|s| agent_problem(&format!("starting {}", command.name), &s))?.into_inner();

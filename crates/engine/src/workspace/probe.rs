@@ -112,6 +112,7 @@ pub(super) async fn image(link: &AgentLink, check: &ImageCheck, root: &str) -> R
         name: "health".to_owned(),
         stdin: false,
         tag: HEALTH_TAG.to_owned(),
+        history: 0,
     };
     let mut client = link.client.clone();
     let started = client.exec(request).await;

@@ -11,6 +11,8 @@ export const settings = {
   themes: { system: 'As the system', light: 'Light', dark: 'Dark' } satisfies Record<Theme, string>,
   font: 'Terminal type size',
   fontHint: 'Pixels, 8 to 32',
+  history: 'Kept of a terminal',
+  historyHint: 'MiB of its latest output, read again after a restart',
   life: 'New workspaces',
   duration: 'Time until stopped',
   durationHint: 'Minutes; 0 keeps it until you stop it',

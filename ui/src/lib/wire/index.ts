@@ -881,6 +881,10 @@ keep_on_close: boolean,
  */
 theme: Theme, 
 /**
+ * MiB kept of a terminal's latest output in its container, beside its first MiB: what is there to read again.
+ */
+terminal_history_mb: number, 
+/**
  * Terminal font size, pixels.
  */
 terminal_font_px: number, };

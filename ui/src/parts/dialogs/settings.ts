@@ -8,6 +8,7 @@ export type Draft = Omit<
   | 'grace_s'
   | 'listen_timeout_s'
   | 'terminal_font_px'
+  | 'terminal_history_mb'
   | 'allow_hosts'
   | 'intake'
   | 'idle_stop_min'
@@ -24,6 +25,7 @@ export type Draft = Omit<
   /** Empty: as usual. */
   pool_size: string;
   terminal_font_px: string;
+  terminal_history_mb: string;
   /** One host a line. */
   allow_hosts: string;
 };
@@ -37,6 +39,7 @@ const NUMBERS = {
   grace_min: [0, MONTH_MIN],
   listen_timeout_s: [5, 3600],
   terminal_font_px: [8, 32],
+  terminal_history_mb: [4, 16],
   idle_stop_min: [0, MONTH_MIN],
   disk_limit_mb: [0, 1024 * 1024],
   log_limit_mb: [1, 4096],
@@ -67,6 +70,7 @@ export function draftOf({ intake: _, duration_s, grace_s, ...rest }: Settings): 
     log_limit_mb: String(rest.log_limit_mb),
     pool_size: rest.pool_size === null ? '' : String(rest.pool_size),
     terminal_font_px: String(rest.terminal_font_px),
+    terminal_history_mb: String(rest.terminal_history_mb),
     allow_hosts: rest.allow_hosts.join('\n'),
   };
 }
@@ -84,6 +88,7 @@ export function settingsOf({ duration_min, grace_min, pool_size, ...draft }: Dra
     log_limit_mb: Number(draft.log_limit_mb),
     pool_size: pool_size.trim() === '' ? null : Number(pool_size),
     terminal_font_px: Number(draft.terminal_font_px),
+    terminal_history_mb: Number(draft.terminal_history_mb),
     allow_hosts: hostsOf(draft.allow_hosts),
   };
 }
