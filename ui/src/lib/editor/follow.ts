@@ -42,7 +42,6 @@ async function changed(app: App, file: OpenFile): Promise<void> {
       file.entry = now;
       file.theirs = null;
     } else if (!file.dirty) take(file, text, now);
-    else if (text === null) file.theirs = { text: '', entry: now };
     else file.theirs = { text, entry: now };
   } catch (thrown) {
     const problem = asProblem(thrown);

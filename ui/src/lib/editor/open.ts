@@ -47,5 +47,5 @@ async function conflict(app: App, file: OpenFile): Promise<void> {
   const there = await app.act.attempt(app.backend.call('file.read', { id: file.id, path: file.path }));
   if (there === undefined) return;
   file.dirty = true;
-  file.theirs = { text: there.text ?? '', entry: there.entry };
+  file.theirs = { text: there.text, entry: there.entry };
 }

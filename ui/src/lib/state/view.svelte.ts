@@ -74,7 +74,7 @@ export type OpenFile = {
   /** Something else was typed. */
   dirty: boolean;
   /** What something else wrote while it was dirty. */
-  theirs: { text: string; entry: FileEntry } | null;
+  theirs: { text: string | null; entry: FileEntry } | null;
   /** It is no longer in the container. */
   gone: boolean;
   /** Said of it for a moment. */
