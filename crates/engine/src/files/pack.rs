@@ -147,7 +147,6 @@ impl<T: FnMut(Packed<'_>)> Packer<'_, T> {
 
 /// Permission bits of a file of this machine; none where there are none.
 #[cfg(unix)]
-#[expect(clippy::unnecessary_wraps, reason = "other platforms have none")]
 pub fn mode(found: &fs::Metadata) -> Option<u32> {
     Some(std::os::unix::fs::MetadataExt::mode(found) & 0o777)
 }
