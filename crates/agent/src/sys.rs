@@ -41,9 +41,15 @@ pub(crate) fn return_large_memory() {
     {
         // Larger than one message: those come and go by the thousand.
         const LARGE: libc::c_int = 512 * 1024;
-        // SAFETY: the call sets one number inside the allocator, before any other thread exists.
+        // A few messages may stay with an arena, and there are two of these: otherwise each message's memory goes back to
+        // the kernel and comes again, page by page.
+        const KEPT: libc::c_int = 1024 * 1024;
+        const ARENAS: libc::c_int = 2;
+        // SAFETY: each call sets one number inside the allocator, before any other thread exists.
         unsafe {
             libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
+            libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
+            libc::mallopt(libc::M_ARENA_MAX, ARENAS);
         }
     }
 }

@@ -5,9 +5,8 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
-use rustix::buffer::spare_capacity;
 use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
 use slipway_agent_api::MAX_CHUNK;
@@ -20,6 +19,9 @@ use super::draft::{Draft, partial};
 use super::leftovers::Leftovers;
 use super::{absolute, blocking, status};
 
+/// What may wait for the disk while a file is written, in bytes; more stays with the sender.
+const WAITING: usize = 1024 * 1024;
+
 /// Digested in one step, so that a digest whose caller is gone ends soon.
 const DIGEST_STEP: u64 = 64 * 1024 * 1024;
 
@@ -31,15 +33,15 @@ pub(crate) async fn read(
     let shown = path.display().to_string();
     let file = blocking(move || open(&path)).await?;
     let left = if request.length == 0 { u64::MAX } else { request.length };
-    let first = ahead(file, request.offset, left, shown);
+    let reading = Reading { file, offset: request.offset, left, shown, buffers: Default::default() };
+    let first = tokio::task::spawn_blocking(move || reading.step());
     Ok(futures_util::stream::unfold(Some(first), async |next| match next?.await {
-        Ok(Ok((file, offset, left, shown, buffer))) => {
-            if buffer.is_empty() {
+        Ok(Ok((reading, data))) => {
+            if data.is_empty() {
                 return None;
             }
-            let length = buffer.len() as u64;
-            let data = Bytes::from(buffer);
-            let next = ahead(file, offset.saturating_add(length), left - length, shown);
+            // The next chunk is read while this one is sent. It ends by itself, whether anybody still waits or not.
+            let next = tokio::task::spawn_blocking(move || reading.step());
             Some((Ok(ReadReply { data }), Some(next)))
         }
         Ok(Err(status)) => Some((Err(status), None)),
@@ -47,20 +49,30 @@ pub(crate) async fn read(
     }))
 }
 
-/// A step of a reading: what it read, and what the next one begins with.
-type Step = Result<(File, u64, u64, String, Vec<u8>), Status>;
+/// How far a file was read.
+struct Reading {
+    file: File,
+    offset: u64,
+    left: u64,
+    shown: String,
+    /// Memory that is used again: when a chunk is read the one before may still be on its way, the one before that is not.
+    buffers: [BytesMut; 2],
+}
 
-/// Begins to read the next chunk while the one before is sent. It ends by itself, whether anybody still waits or not.
-fn ahead(file: File, offset: u64, left: u64, shown: String) -> tokio::task::JoinHandle<Step> {
-    tokio::task::spawn_blocking(move || {
-        let mut buffer = Vec::with_capacity(left.min(MAX_CHUNK as u64) as usize);
-        // A call without room for an answer is none.
-        if left > 0 {
-            rustix::io::pread(&file, spare_capacity(&mut buffer), offset)
-                .map_err(|error| status(&shown, &error.into()))?;
-        }
-        Ok((file, offset, left, shown, buffer))
-    })
+impl Reading {
+    /// Reads one chunk, none at the end.
+    fn step(mut self) -> Result<(Self, Bytes), Status> {
+        let wanted = self.left.min(MAX_CHUNK as u64) as usize;
+        self.buffers.swap(0, 1);
+        let buffer = &mut self.buffers[0];
+        buffer.resize(wanted, 0);
+        let length = self.file.read_at(buffer, self.offset).map_err(|error| status(&self.shown, &error))?;
+        let data = buffer.split_to(length).freeze();
+        buffer.clear();
+        self.offset = self.offset.saturating_add(length as u64);
+        self.left -= length as u64;
+        Ok((self, data))
+    }
 }
 
 fn open(path: &Path) -> Result<File, Status> {
@@ -130,18 +142,39 @@ pub(crate) async fn write(
     };
     let leftovers = leftovers.clone();
     let begun = blocking(move || Draft::begin(&leftovers, &open)).await?;
-    // What came last is written while the next is on its way.
     let mut writing = tokio::task::spawn_blocking(move || Ok(begun));
-    let shutting_down = |_| Status::internal("the agent is shutting down");
+    let (mut arrived, mut waiting) = (Vec::new(), 0);
     loop {
-        let message = calls.message().await;
-        let draft: Draft = writing.await.map_err(shutting_down)??;
-        let Some(message) = message? else { return blocking(move || draft.finish()).await };
-        let Some(write_request::Part::Data(data)) = message.part else {
+        let part = match calls.message().await {
+            Ok(message) => message.map(|message| message.part),
+            Err(cut) => {
+                // Whoever goes on later goes on from all that came.
+                let draft = written(writing).await?;
+                return blocking(move || draft.append(&arrived).map(drop)).await.and(Err(cut));
+            }
+        };
+        let Some(part) = part else {
+            let draft = written(writing).await?;
+            return blocking(move || draft.append(&arrived)?.finish()).await;
+        };
+        let Some(write_request::Part::Data(data)) = part else {
             return Err(Status::invalid_argument(
                 "a write brings its bytes after the opening, and nothing else",
             ));
         };
-        writing = tokio::task::spawn_blocking(move || draft.append(&data));
+        waiting += data.len();
+        arrived.push(data);
+        // One step writes all that came while the one before was at work.
+        if waiting >= WAITING || writing.is_finished() {
+            let draft = written(writing).await?;
+            let batch = std::mem::take(&mut arrived);
+            waiting = 0;
+            writing = tokio::task::spawn_blocking(move || draft.append(&batch));
+        }
     }
+}
+
+/// The draft, once what was given to it is written.
+async fn written(writing: tokio::task::JoinHandle<Result<Draft, Status>>) -> Result<Draft, Status> {
+    writing.await.map_err(|_| Status::internal("the agent is shutting down"))?
 }

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use rustix::fs::{FlockOperation, OFlags};
 use sha2::{Digest as _, Sha256};
 use slipway_agent_api::v1::{FileInfo, WriteOpen};
@@ -127,14 +128,17 @@ impl Draft {
         }
     }
 
-    pub(super) fn append(mut self, data: &[u8]) -> Result<Self, Status> {
-        self.written += data.len() as u64;
-        if self.written > self.expected {
-            self.keep = false;
-            return Err(Status::invalid_argument("more bytes came than were announced"));
+    pub(super) fn append(mut self, batch: &[Bytes]) -> Result<Self, Status> {
+        for data in batch {
+            self.written += data.len() as u64;
+            if self.written > self.expected {
+                self.keep = false;
+                return Err(Status::invalid_argument("more bytes came than were announced"));
+            }
+            let written = self.file.write_all(data);
+            self = self.done(written)?;
         }
-        let written = self.file.write_all(data);
-        self.done(written)
+        Ok(self)
     }
 
     pub(super) fn finish(mut self) -> Result<FileInfo, Status> {

@@ -15,8 +15,10 @@ use tokio::sync::mpsc;
 
 /// Read at once.
 const CHUNK: usize = 256 * 1024;
-/// Chunks between the two sides.
+/// Chunks, or batches of them, between the two sides.
 const QUEUE: usize = 8;
+/// Chunks of a batch.
+const TOGETHER: usize = 4;
 
 /// How far a copying is; shown on a terminal only.
 #[derive(Clone)]
@@ -70,26 +72,40 @@ pub(super) async fn drain<T, S>(
 where
     S: Stream<Item = Result<Bytes, Problem>>,
 {
-    let (sender, mut chunks) = mpsc::channel::<Result<Bytes, ()>>(QUEUE);
+    let (sender, mut batches) = mpsc::channel::<Result<Vec<Bytes>, ()>>(QUEUE);
     let worker = tokio::task::spawn_blocking(move || {
         let mut sink = make()?;
         let mut whole = true;
-        while let Some(chunk) = chunks.blocking_recv() {
-            match chunk {
-                Ok(chunk) => take(&mut sink, chunk)?,
+        while let Some(batch) = batches.blocking_recv() {
+            match batch {
+                Ok(batch) => batch.into_iter().try_for_each(|chunk| take(&mut sink, chunk))?,
                 Err(()) => whole = false,
             }
         }
         end(sink, whole)
     });
-    let mut source = pin!(source);
+    // What is there at once goes over at once: the two sides wake each other less often than there are chunks.
+    let mut source = pin!(source.ready_chunks(TOGETHER));
     let mut broken = None;
-    while let Some(chunk) = source.next().await {
-        let chunk = chunk.map_err(|problem| broken = Some(problem));
+    while let Some(ready) = source.next().await {
+        let mut batch = Vec::with_capacity(ready.len());
+        for chunk in ready {
+            match chunk {
+                Ok(chunk) => batch.push(chunk),
+                Err(problem) => {
+                    broken = Some(problem);
+                    break;
+                }
+            }
+        }
         // Without a receiver the thread has failed; it says why.
-        if sender.send(chunk).await.is_err() || broken.is_some() {
+        if sender.send(Ok(batch)).await.is_err() || broken.is_some() {
             break;
         }
+    }
+    if broken.is_some() {
+        // The thread may have failed too, before.
+        let _ = sender.send(Err(())).await;
     }
     drop(sender);
     let done = worker.await.map_err(|e| internal(&e))?;
