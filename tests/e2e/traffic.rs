@@ -26,7 +26,7 @@ const APP: u64 = 1_200_000_000;
 /// Prints for so many rounds, five a second, in one of four ways: lines; full screens in place; a flood now and then in
 /// colours and wide letters; hardly anything. Says at the end what it printed, as a terminal passes it on: bytes and
 /// their FNV-1a sum.
-const PROGRAM: &str = r#"
+const PROGRAM: &str = r"
 const [kind, rounds] = [process.argv[2], Number(process.argv[3])];
 let [bytes, sum, n] = [0, 0x811c9dc5, 0];
 const { writeSync } = require('node:fs');
@@ -57,7 +57,7 @@ for (let round = 0; round < rounds; round += 1) {
 }
 const said = { bytes, sum: sum >>> 0 };
 writeSync(1, `\x1b[0m\n@${JSON.stringify(said)}@\n`);
-"#;
+";
 const KINDS: [&str; EACH] = ["lines", "screens", "floods", "rarely"];
 
 /// What came out of one process, as the window's hook tells it.

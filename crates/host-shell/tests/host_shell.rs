@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 const LONG: Duration = Duration::from_secs(30);
 const SIZE: Size = Size { columns: 80, rows: 24 };
 
-struct Shell {
+struct Opened {
     shell: HostShell,
     output: mpsc::Receiver<Output>,
     seen: Vec<u8>,
@@ -21,7 +21,7 @@ struct Shell {
     read: Vec<u8>,
 }
 
-impl Shell {
+impl Opened {
     fn open(argv: &[&str]) -> Result<Self> {
         let argv = argv.iter().map(Into::into).collect();
         let without = vec!["CARGO_MANIFEST_DIR".into()];
@@ -89,7 +89,7 @@ fn alive(pid: &str) -> bool {
 
 #[tokio::test]
 async fn it_answers_knows_its_size_and_ends_with_its_code() -> Result<()> {
-    let mut shell = Shell::open(&["/bin/sh"])?;
+    let mut shell = Opened::open(&["/bin/sh"])?;
     shell.types("echo here-$((1 + 1)); stty size; pwd; echo \"[$CARGO_MANIFEST_DIR][$TERM]\"\n").await?;
     shell.reads("here-2").await?;
     shell.reads("24 80").await?;
@@ -111,7 +111,7 @@ async fn it_answers_knows_its_size_and_ends_with_its_code() -> Result<()> {
 
 #[tokio::test]
 async fn a_signal_and_the_last_words_are_told() -> Result<()> {
-    let mut shell = Shell::open(&["/bin/sh", "-c", "seq 1 20000; echo last words; kill -9 $$"])?;
+    let mut shell = Opened::open(&["/bin/sh", "-c", "seq 1 20000; echo last words; kill -9 $$"])?;
     assert_eq!(shell.exits().await?, Exit { code: None, signal: Some(9) });
     let text = String::from_utf8(std::mem::take(&mut shell.seen))?;
     ensure!(
@@ -124,7 +124,7 @@ async fn a_signal_and_the_last_words_are_told() -> Result<()> {
 
 #[tokio::test]
 async fn what_the_shell_leaves_behind_does_not_hide_its_end() -> Result<()> {
-    let mut shell = Shell::open(&["/bin/sh", "-c", "trap '' HUP; sleep 300 & echo left=$!.; exit 3"])?;
+    let mut shell = Opened::open(&["/bin/sh", "-c", "trap '' HUP; sleep 300 & echo left=$!.; exit 3"])?;
     let left = shell.number("left=").await?;
     assert_eq!(shell.exits().await?.code, Some(3));
     ensure!(std::process::Command::new("kill").args(["-9", &left]).status()?.success(), "it had ended");
@@ -133,7 +133,7 @@ async fn what_the_shell_leaves_behind_does_not_hide_its_end() -> Result<()> {
 
 #[tokio::test]
 async fn a_flood_waits_for_who_reads_and_nothing_of_it_is_lost() -> Result<()> {
-    let mut shell = Shell::open(&["/bin/sh", "-c", "seq 1 2000000"])?;
+    let mut shell = Opened::open(&["/bin/sh", "-c", "seq 1 2000000"])?;
     // Full: the reader stands, and with it the program.
     until("the queue to fill", || shell.output.len() == PIECES).await?;
     ensure!(shell.output.max_capacity() * PIECE <= 1 << 20, "more than a MiB may wait");
@@ -167,7 +167,7 @@ async fn dropping_it_ends_the_shell_and_what_runs_in_front_also_when_both_do_not
         // With job control what runs in front is a process group of its own.
         let front = format!("{stubborn} echo front=\\$\\$.; while :; do sleep 1; done");
         let line = format!("set -m; {stubborn} echo shell=$$.; sh -c \"{front}\"; :");
-        let mut shell = Shell::open(&["/bin/sh", "-c", &line])?;
+        let mut shell = Opened::open(&["/bin/sh", "-c", &line])?;
         let leader = shell.number("shell=").await?;
         let front = shell.number("front=").await?;
         ensure!(leader != front && alive(&leader) && alive(&front), "{leader} and {front}");
@@ -182,7 +182,7 @@ async fn dropping_it_ends_the_shell_and_what_runs_in_front_also_when_both_do_not
 #[tokio::test]
 async fn what_stands_on_the_line_is_not_run_by_closing() -> Result<()> {
     let folder = std::env::temp_dir().join(format!("slipway-host-shell-{}", std::process::id()));
-    let shell = Shell::open(&["/bin/sh"])?;
+    let shell = Opened::open(&["/bin/sh"])?;
     // No line end: it is not to be run.
     shell.types(&format!("touch {}", folder.display())).await?;
     let ended = shell.shell.ended();
