@@ -19,12 +19,12 @@ const MB: u64 = 1_000_000;
 
 /// A registry and an engine that can pull from it; `None` with the reason where this machine allows neither.
 async fn quay(room: &str, asks_for_a_login: bool) -> Result<Option<(PrivateEngine, Registry)>> {
-    let Some(registry) = Registry::start(asks_for_a_login).await? else {
-        skip("there is no docker-registry program");
-        return Ok(None);
-    };
     let Some(engine) = PrivateEngine::start(room).await? else {
         skip("this user may not start a Docker engine");
+        return Ok(None);
+    };
+    let Some(registry) = Registry::start(&engine, asks_for_a_login).await? else {
+        skip("there is no docker-registry program");
         return Ok(None);
     };
     if asks_for_a_login {

@@ -1,4 +1,5 @@
-//! A Docker engine of a test's own, on a small disk: what is pulled into it or fills it is nobody else's.
+//! A Docker engine of a test's own, on a small disk and in a network namespace: what is pulled into it or fills it is
+//! nobody else's, and neither is a bridge. (A daemon that is told to have none removes `docker0`, whoever's that is.)
 
 use anyhow::{Context, Result, ensure};
 use std::{fmt::Write as _, path::Path, process::Stdio, time::Duration};
@@ -19,12 +20,22 @@ pub struct PrivateEngine {
 
 impl PrivateEngine {
     /// Starts one whose images and containers have so much room (`64m`). `None` where this user may not, or there is no
-    /// `dockerd`.
+    /// `dockerd` on this machine.
     pub async fn start(size: &str) -> Result<Option<Self>> {
+        if !Command::new("dockerd")
+            .arg("--version")
+            .stdout(Stdio::null())
+            .status()
+            .await
+            .is_ok_and(|s| s.success())
+        {
+            return Ok(None);
+        }
         let Some(disk) = SmallDisk::mount(size)? else { return Ok(None) };
         let run = tempfile::Builder::new().prefix("slipway-dockerd-").tempdir()?;
         let log = std::fs::File::create(run.path().join("log"))?;
-        let spawned = Command::new("dockerd")
+        let spawned = Command::new("unshare")
+            .args(["--net", "--", "sh", "-c", "ip link set lo up && exec dockerd \"$@\"", "dockerd"])
             .arg("--data-root")
             .arg(disk.path())
             .arg("--exec-root")
@@ -39,11 +50,7 @@ impl PrivateEngine {
             .stderr(log)
             .kill_on_drop(true)
             .spawn();
-        let daemon = match spawned {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            spawned => spawned.context("starting dockerd")?,
-        };
-        let engine = Self { daemon, run, disk };
+        let engine = Self { daemon: spawned.context("starting dockerd")?, run, disk };
         wait_until("the private engine to answer", LONG, async || {
             engine.docker(&["version"]).await.with_context(|| engine.log())?;
             Ok(Some(()))
@@ -55,6 +62,14 @@ impl PrivateEngine {
     /// As `DOCKER_HOST` names it.
     pub fn host(&self) -> String {
         format!("unix://{}", self.run.path().join("docker.sock").display())
+    }
+
+    /// A command that will run in its network namespace, where its loopback is.
+    pub fn beside(&self, program: &Path) -> Result<Command> {
+        let pid = self.daemon.id().context("the private engine has ended")?;
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net=/proc/{pid}/ns/net")).arg("--").arg(program);
+        Ok(command)
     }
 
     /// Runs the docker command line on it, with a configuration of its own, and gives what it printed.

@@ -1,11 +1,13 @@
-//! A container registry of a test's own on this machine's loopback, from which engines pull without TLS.
+//! A container registry of a test's own on the loopback of a private engine, which pulls from there without TLS.
 
 use anyhow::{Context, Result};
-use std::{env, fmt::Write as _, io::ErrorKind, path::PathBuf, process::Stdio, time::Duration};
+use std::{env, fmt::Write as _, path::PathBuf, process::Stdio, time::Duration};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
-    process::{Child, ChildStderr, Command},
+    process::{Child, ChildStderr},
 };
+
+use crate::private_engine::PrivateEngine;
 
 /// Who may pull from a registry that asks.
 pub const USER: &str = "ann";
@@ -23,7 +25,8 @@ pub struct Registry {
 
 impl Registry {
     /// Starts an empty one, open to everybody or to [`USER`] alone. `None` where there is no registry program.
-    pub async fn start(asks_for_a_login: bool) -> Result<Option<Self>> {
+    pub async fn start(engine: &PrivateEngine, asks_for_a_login: bool) -> Result<Option<Self>> {
+        let Some(program) = program() else { return Ok(None) };
         let folder = tempfile::tempdir()?;
         let store = folder.path().join("store");
         let mut text = "version: 0.1\nlog: {level: info}\nhttp: {addr: \"127.0.0.1:0\"}\n".to_owned();
@@ -35,18 +38,16 @@ impl Registry {
         }
         let settings = folder.path().join("settings.yml");
         std::fs::write(&settings, text)?;
-        let spawned = Command::new(program())
+        let mut program = engine
+            .beside(&program)?
             .arg("serve")
             .arg(&settings)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
-            .spawn();
-        let mut program = match spawned {
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-            spawned => spawned.context("starting the registry")?,
-        };
+            .spawn()
+            .context("starting the registry")?;
         let said = program.stderr.take().context("no standard error")?;
         let listening = tokio::time::timeout(Duration::from_secs(30), listening(said));
         let address = listening.await.context("the registry did not listen")??;
@@ -69,10 +70,13 @@ impl Registry {
     }
 }
 
-/// Debian's package `docker-registry`, which `./dev test` unpacks.
-fn program() -> PathBuf {
-    let given = env::var_os("SLIPWAY_REGISTRY").filter(|path| !path.is_empty());
-    given.map_or_else(|| "docker-registry".into(), PathBuf::from)
+/// Debian's package `docker-registry`, which `./dev test` unpacks, or an installed one.
+fn program() -> Option<PathBuf> {
+    if let Some(given) = env::var_os("SLIPWAY_REGISTRY").filter(|path| !path.is_empty()) {
+        return Some(given.into());
+    }
+    let folders = env::var_os("PATH")?;
+    env::split_paths(&folders).map(|folder| folder.join("docker-registry")).find(|path| path.is_file())
 }
 
 /// Reads its log until it says where it listens, and then goes on reading, so that it can write.
