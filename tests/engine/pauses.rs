@@ -5,12 +5,16 @@ use super::{
     harness::{House, LONG, fetch, server},
     shell::Shell,
 };
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use slipway_tests::{clock::TestClock, containers::docker, wait_until};
 use slipway_wire::{
     Api, Code, LeaseChange, PhaseName, PhaseState, Workspace, WorkspaceId, WorkspaceRef, WorkspaceState,
 };
-use std::{sync::Arc, time::Duration};
+use std::{process::Stdio, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -168,17 +172,38 @@ async fn what_is_waited_for_may_be_paused_from_outside_and_is_waited_for_again()
     house.close().await
 }
 
-/// What Docker did to a container, in order.
-async fn done_to(container: &str) -> Result<Vec<String>> {
+/// Follows what Docker does to a container.
+fn followed(container: &str) -> Result<Child> {
     let filter = format!("container={container}");
-    let told = ["events", "--since", "10m", "--until", "0s", "--filter", &filter, "--format", "{{.Action}}"];
-    Ok(docker(&told).await?.lines().map(str::to_owned).collect())
+    let mut follow = Command::new("docker");
+    // From before it was made: nothing is missed until the command listens.
+    follow.args(["events", "--since", "10m", "--filter", &filter, "--format", "{{.Action}}"]);
+    Ok(follow.stdout(Stdio::piped()).kill_on_drop(true).spawn()?)
+}
+
+/// What Docker did to it, in order, until it was gone.
+async fn done_to(follow: &mut Child) -> Result<Vec<String>> {
+    let mut lines = BufReader::new(follow.stdout.take().context("its output")?).lines();
+    let mut done = Vec::new();
+    let all = async {
+        while let Some(line) = lines.next_line().await? {
+            done.push(line);
+            if done.last().is_some_and(|action| action == "destroy") {
+                return Ok(());
+            }
+        }
+        bail!("the events ended")
+    };
+    let gone = tokio::time::timeout(LONG, all).await;
+    gone.with_context(|| format!("waiting for its end: {done:?}"))??;
+    Ok(done)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_frozen_is_stopped_or_killed() -> Result<()> {
     let (house, _, view) = running().await?;
     let container = house.containers().await?.pop().context("a container")?;
+    let mut follow = followed(&container)?;
     // By whom, and whether it is known by then, makes no difference.
     docker(&["pause", &container]).await?;
     house.engine.workspace_stop(WorkspaceRef { id: view.id.clone() }).await?;
@@ -187,7 +212,7 @@ async fn nothing_frozen_is_stopped_or_killed() -> Result<()> {
     docker(&["pause", &container]).await?;
     house.engine.workspace_remove(WorkspaceRef { id: view.id }).await?;
     let mut frozen = false;
-    let done = done_to(&container).await?;
+    let done = done_to(&mut follow).await?;
     for action in &done {
         match action.as_str() {
             "pause" => frozen = true,
