@@ -14,7 +14,7 @@ const LONG: Duration = Duration::from_secs(30);
 const SIZE: Size = Size { columns: 80, rows: 24 };
 
 struct Shell {
-    shell: HostShell,
+    host: HostShell,
     output: mpsc::Receiver<Output>,
     seen: Vec<u8>,
     /// What stood before what was read for last.
@@ -25,8 +25,8 @@ impl Shell {
     fn open(argv: &[&str]) -> Result<Self> {
         let argv = argv.iter().map(Into::into).collect();
         let without = vec!["CARGO_MANIFEST_DIR".into()];
-        let (shell, output) = open(&Options { argv, folder: Some("/".into()), without }, SIZE)?;
-        Ok(Self { shell, output, seen: Vec::new(), read: Vec::new() })
+        let (host, output) = open(&Options { argv, folder: Some("/".into()), without }, SIZE)?;
+        Ok(Self { host, output, seen: Vec::new(), read: Vec::new() })
     }
 
     async fn next(&mut self) -> Result<Output> {
@@ -59,7 +59,7 @@ impl Shell {
     }
 
     async fn types(&self, text: &str) -> Result<()> {
-        Ok(tokio::time::timeout(LONG, self.shell.write(text.to_owned().into())).await??)
+        Ok(tokio::time::timeout(LONG, self.host.write(text.to_owned().into())).await??)
     }
 
     async fn exits(&mut self) -> Result<Exit> {
@@ -94,18 +94,18 @@ async fn it_answers_knows_its_size_and_ends_with_its_code() -> Result<()> {
     shell.reads("here-2").await?;
     shell.reads("24 80").await?;
     shell.reads("[][xterm-256color]").await?;
-    shell.shell.resize(Size { columns: 132, rows: 43 })?;
+    shell.host.resize(Size { columns: 132, rows: 43 })?;
     shell.types("stty size\n").await?;
     shell.reads("43 132").await?;
     for size in [Size { columns: 0, rows: 1 }, Size { columns: 1, rows: 1001 }] {
-        ensure!(matches!(shell.shell.resize(size), Err(HostShellError::Size)));
+        ensure!(matches!(shell.host.resize(size), Err(HostShellError::Size)));
     }
     shell.types("exit 7\n").await?;
     assert_eq!(shell.exits().await?, Exit { code: Some(7), signal: None });
-    tokio::time::timeout(LONG, shell.shell.ended()).await?;
-    ensure!(matches!(shell.shell.resize(SIZE), Err(HostShellError::Ended)));
+    tokio::time::timeout(LONG, shell.host.ended()).await?;
+    ensure!(matches!(shell.host.resize(SIZE), Err(HostShellError::Ended)));
     ensure!(shell.output.recv().await.is_none(), "something follows the exit");
-    ensure!(matches!(shell.shell.write("x".into()).await, Err(HostShellError::Ended)));
+    ensure!(matches!(shell.host.write("x".into()).await, Err(HostShellError::Ended)));
     Ok(())
 }
 
@@ -171,7 +171,7 @@ async fn dropping_it_ends_the_shell_and_what_runs_in_front_also_when_both_do_not
         let leader = shell.number("shell=").await?;
         let front = shell.number("front=").await?;
         ensure!(leader != front && alive(&leader) && alive(&front), "{leader} and {front}");
-        let ended = shell.shell.ended();
+        let ended = shell.host.ended();
         drop(shell);
         tokio::time::timeout(LONG, ended).await?;
         until("the shell and what it ran to be gone", || !alive(&leader) && !alive(&front)).await?;
@@ -185,7 +185,7 @@ async fn what_stands_on_the_line_is_not_run_by_closing() -> Result<()> {
     let shell = Shell::open(&["/bin/sh"])?;
     // No line end: it is not to be run.
     shell.types(&format!("touch {}", folder.display())).await?;
-    let ended = shell.shell.ended();
+    let ended = shell.host.ended();
     drop(shell);
     tokio::time::timeout(LONG, ended).await?;
     ensure!(!folder.exists(), "closing pressed Enter");
