@@ -110,14 +110,14 @@ pub(super) mod tests {
         (channel, sent)
     }
 
-    /// The output of one stream, which must follow without a gap.
+    /// The output of one stream, which must follow without a gap. That it is lost at the end is no output.
     pub(in super::super) fn payload(messages: &[Vec<u8>], stream: u32) -> Vec<u8> {
         let mut all = Vec::new();
         for mut rest in messages.iter().map(Vec::as_slice) {
             while let Some((length, tail)) = rest.split_first_chunk::<4>() {
                 let (entry, tail) = tail.split_at(u32::from_le_bytes(*length) as usize);
                 let (of, frame) = entry.split_first_chunk::<4>().expect("a stream");
-                if u32::from_le_bytes(*of) == stream {
+                if u32::from_le_bytes(*of) == stream && !frame.is_empty() {
                     let frame = Frame::decode(frame).expect("a frame");
                     assert_eq!(frame.offset, all.len() as u64);
                     all.extend_from_slice(frame.payload);

@@ -20,8 +20,9 @@ const WORKSPACES: usize = 5;
 const EACH: usize = 4;
 /// Of an agent: history of four terminals, and its own.
 const AGENT: u64 = 64_000_000;
-/// Of the app with everything it started; twenty terminals with full scrollback among it.
-const APP: u64 = 1_200_000_000;
+/// Of the app with everything it started, twenty terminals with full scrollback among it: what lives in the webview is about
+/// 1 GB then, and half of that again before it collects its garbage.
+const APP: u64 = 2_000_000_000;
 
 /// Prints for so many rounds, five a second, in one of four ways: lines; full screens in place; a flood now and then in
 /// colours and wide letters; hardly anything. Says at the end what it printed, as a terminal passes it on: bytes and
@@ -104,6 +105,10 @@ async fn twenty_terminals_lose_no_byte_and_leave_the_window_live() -> Result<()>
             most.agent as f64 / 1e6,
             most.app / 1_000_000
         );
+        println!("app over time, MB: {:?}", most.looks.iter().map(|bytes| bytes / 1_000_000).collect::<Vec<_>>());
+        for (name, bytes) in &most.parts {
+            println!("{:>7} MB {name}", bytes / 1_000_000);
+        }
         println!(
             "frames: p50 {:.0} ms, p95 {:.0} ms (bar {FRAME_MS}), worst {:.0} ms, n {}",
             figures.at(0.5),
@@ -165,6 +170,19 @@ async fn outputs(app: &App) -> Result<HashMap<String, Output>> {
 struct Most {
     agent: u64,
     app: u64,
+    /// The app's at each look, and what its processes took when it was most.
+    looks: Vec<u64>,
+    parts: Vec<(String, u64)>,
+}
+
+impl Most {
+    fn note(&mut self, agent: u64, app: u64, parts: Vec<(String, u64)>) {
+        self.agent = self.agent.max(agent);
+        self.looks.push(app);
+        if app > self.app {
+            (self.app, self.parts) = (app, parts);
+        }
+    }
 }
 
 /// Looks at memory until every program has said its last word, and everything of it was parsed.
@@ -179,12 +197,17 @@ async fn follow(app: &App, opened: &BTreeMap<String, &str>) -> Result<Most> {
             return Ok(None);
         }
         looked.set(Instant::now());
-        let app_now = process::proportional_memory(&process::family(app.pid()?))?;
+        let family = process::family(app.pid()?);
+        let mut parts = Vec::new();
+        for one in &family {
+            parts.push((one.name.clone(), process::proportional_memory(std::slice::from_ref(one))?));
+        }
+        let app_now = parts.iter().map(|(_, bytes)| bytes).sum();
         let mut agent_now = 0;
         for agent in process::all().iter().filter(|one| agents.contains(&one.pid)) {
             agent_now = agent_now.max(process::proportional_memory(std::slice::from_ref(agent))?);
         }
-        most.replace_with(|most| Most { agent: most.agent.max(agent_now), app: most.app.max(app_now) });
+        most.borrow_mut().note(agent_now, app_now, parts);
         let running = app.script("return window.__slipway.running()").await?;
         let all = outputs(app).await?;
         let behind = all.values().filter(|one| one.parsed != one.bytes).count();

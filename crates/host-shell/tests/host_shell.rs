@@ -13,20 +13,20 @@ use tokio::sync::mpsc;
 const LONG: Duration = Duration::from_secs(30);
 const SIZE: Size = Size { columns: 80, rows: 24 };
 
-struct Opened {
-    shell: HostShell,
+struct Shell {
+    host: HostShell,
     output: mpsc::Receiver<Output>,
     seen: Vec<u8>,
     /// What stood before what was read for last.
     read: Vec<u8>,
 }
 
-impl Opened {
+impl Shell {
     fn open(argv: &[&str]) -> Result<Self> {
         let argv = argv.iter().map(Into::into).collect();
         let without = vec!["CARGO_MANIFEST_DIR".into()];
-        let (shell, output) = open(&Options { argv, folder: Some("/".into()), without }, SIZE)?;
-        Ok(Self { shell, output, seen: Vec::new(), read: Vec::new() })
+        let (host, output) = open(&Options { argv, folder: Some("/".into()), without }, SIZE)?;
+        Ok(Self { host, output, seen: Vec::new(), read: Vec::new() })
     }
 
     async fn next(&mut self) -> Result<Output> {
@@ -59,7 +59,7 @@ impl Opened {
     }
 
     async fn types(&self, text: &str) -> Result<()> {
-        Ok(tokio::time::timeout(LONG, self.shell.write(text.to_owned().into())).await??)
+        Ok(tokio::time::timeout(LONG, self.host.write(text.to_owned().into())).await??)
     }
 
     async fn exits(&mut self) -> Result<Exit> {
@@ -89,29 +89,29 @@ fn alive(pid: &str) -> bool {
 
 #[tokio::test]
 async fn it_answers_knows_its_size_and_ends_with_its_code() -> Result<()> {
-    let mut shell = Opened::open(&["/bin/sh"])?;
+    let mut shell = Shell::open(&["/bin/sh"])?;
     shell.types("echo here-$((1 + 1)); stty size; pwd; echo \"[$CARGO_MANIFEST_DIR][$TERM]\"\n").await?;
     shell.reads("here-2").await?;
     shell.reads("24 80").await?;
     shell.reads("[][xterm-256color]").await?;
-    shell.shell.resize(Size { columns: 132, rows: 43 })?;
+    shell.host.resize(Size { columns: 132, rows: 43 })?;
     shell.types("stty size\n").await?;
     shell.reads("43 132").await?;
     for size in [Size { columns: 0, rows: 1 }, Size { columns: 1, rows: 1001 }] {
-        ensure!(matches!(shell.shell.resize(size), Err(HostShellError::Size)));
+        ensure!(matches!(shell.host.resize(size), Err(HostShellError::Size)));
     }
     shell.types("exit 7\n").await?;
     assert_eq!(shell.exits().await?, Exit { code: Some(7), signal: None });
-    tokio::time::timeout(LONG, shell.shell.ended()).await?;
-    ensure!(matches!(shell.shell.resize(SIZE), Err(HostShellError::Ended)));
+    tokio::time::timeout(LONG, shell.host.ended()).await?;
+    ensure!(matches!(shell.host.resize(SIZE), Err(HostShellError::Ended)));
     ensure!(shell.output.recv().await.is_none(), "something follows the exit");
-    ensure!(matches!(shell.shell.write("x".into()).await, Err(HostShellError::Ended)));
+    ensure!(matches!(shell.host.write("x".into()).await, Err(HostShellError::Ended)));
     Ok(())
 }
 
 #[tokio::test]
 async fn a_signal_and_the_last_words_are_told() -> Result<()> {
-    let mut shell = Opened::open(&["/bin/sh", "-c", "seq 1 20000; echo last words; kill -9 $$"])?;
+    let mut shell = Shell::open(&["/bin/sh", "-c", "seq 1 20000; echo last words; kill -9 $$"])?;
     assert_eq!(shell.exits().await?, Exit { code: None, signal: Some(9) });
     let text = String::from_utf8(std::mem::take(&mut shell.seen))?;
     ensure!(
@@ -124,7 +124,7 @@ async fn a_signal_and_the_last_words_are_told() -> Result<()> {
 
 #[tokio::test]
 async fn what_the_shell_leaves_behind_does_not_hide_its_end() -> Result<()> {
-    let mut shell = Opened::open(&["/bin/sh", "-c", "trap '' HUP; sleep 300 & echo left=$!.; exit 3"])?;
+    let mut shell = Shell::open(&["/bin/sh", "-c", "trap '' HUP; sleep 300 & echo left=$!.; exit 3"])?;
     let left = shell.number("left=").await?;
     assert_eq!(shell.exits().await?.code, Some(3));
     ensure!(std::process::Command::new("kill").args(["-9", &left]).status()?.success(), "it had ended");
@@ -133,7 +133,7 @@ async fn what_the_shell_leaves_behind_does_not_hide_its_end() -> Result<()> {
 
 #[tokio::test]
 async fn a_flood_waits_for_who_reads_and_nothing_of_it_is_lost() -> Result<()> {
-    let mut shell = Opened::open(&["/bin/sh", "-c", "seq 1 2000000"])?;
+    let mut shell = Shell::open(&["/bin/sh", "-c", "seq 1 2000000"])?;
     // Full: the reader stands, and with it the program.
     until("the queue to fill", || shell.output.len() == PIECES).await?;
     ensure!(shell.output.max_capacity() * PIECE <= 1 << 20, "more than a MiB may wait");
@@ -167,11 +167,11 @@ async fn dropping_it_ends_the_shell_and_what_runs_in_front_also_when_both_do_not
         // With job control what runs in front is a process group of its own.
         let front = format!("{stubborn} echo front=\\$\\$.; while :; do sleep 1; done");
         let line = format!("set -m; {stubborn} echo shell=$$.; sh -c \"{front}\"; :");
-        let mut shell = Opened::open(&["/bin/sh", "-c", &line])?;
+        let mut shell = Shell::open(&["/bin/sh", "-c", &line])?;
         let leader = shell.number("shell=").await?;
         let front = shell.number("front=").await?;
         ensure!(leader != front && alive(&leader) && alive(&front), "{leader} and {front}");
-        let ended = shell.shell.ended();
+        let ended = shell.host.ended();
         drop(shell);
         tokio::time::timeout(LONG, ended).await?;
         until("the shell and what it ran to be gone", || !alive(&leader) && !alive(&front)).await?;
@@ -182,10 +182,10 @@ async fn dropping_it_ends_the_shell_and_what_runs_in_front_also_when_both_do_not
 #[tokio::test]
 async fn what_stands_on_the_line_is_not_run_by_closing() -> Result<()> {
     let folder = std::env::temp_dir().join(format!("slipway-host-shell-{}", std::process::id()));
-    let shell = Opened::open(&["/bin/sh"])?;
+    let shell = Shell::open(&["/bin/sh"])?;
     // No line end: it is not to be run.
     shell.types(&format!("touch {}", folder.display())).await?;
-    let ended = shell.shell.ended();
+    let ended = shell.host.ended();
     drop(shell);
     tokio::time::timeout(LONG, ended).await?;
     ensure!(!folder.exists(), "closing pressed Enter");
