@@ -15,7 +15,7 @@ use tauri_plugin_clipboard_manager::ClipboardExt;
 use tauri_plugin_dialog::DialogExt;
 use tokio::sync::oneshot;
 
-use super::{log_file, unreadable};
+use super::{carry, log_file, unreadable};
 use crate::{
     app::Desktop,
     notify, outside,
@@ -177,6 +177,14 @@ pub(super) async fn answer(webview: &Webview, name: &str, body: Value) -> Result
         "desktop.save-log" => {
             let engine = app.state::<Desktop>().owner.engine().await?;
             json!({ "lines": log_file::save(&engine, read(body)?).await? })
+        }
+        "desktop.upload" => {
+            let engine = app.state::<Desktop>().owner.engine().await?;
+            json!(carry::put(&engine, read(body)?).await?)
+        }
+        "desktop.download" => {
+            let engine = app.state::<Desktop>().owner.engine().await?;
+            json!({ "left_out": carry::get(&engine, read(body)?).await? })
         }
         "desktop.clipboard-write" => {
             let Text { text } = read(body)?;

@@ -3,6 +3,7 @@
 //! does this door.
 
 mod attach;
+mod carry;
 mod desktop;
 pub(crate) mod events;
 mod log_file;

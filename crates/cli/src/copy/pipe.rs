@@ -127,6 +127,11 @@ pub(super) fn produce(
 }
 
 impl Broke {
+    /// The producer's failure, in its own words.
+    pub(super) fn because(&self, problem: &Problem) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(problem.clone().into());
+    }
+
     /// The producer's failure, if it failed; else what the taker says.
     pub(super) fn over<T>(self, taken: Result<T, Problem>) -> Result<T, Failure> {
         match self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {

@@ -9,7 +9,7 @@ use crate::{
     exit::{Code, Failure},
     session::Session,
 };
-use slipway_http::{Upload, tree::MAX_BYTES};
+use slipway_http::{Upload, mode, tree::MAX_BYTES};
 use slipway_wire::{Api as _, Code as Why, DigestFile, Problem, shown_name};
 use std::{
     fs::{self, File},
@@ -135,18 +135,6 @@ fn spool() -> io::Result<File> {
     Ok(file)
 }
 
-#[cfg(unix)]
-#[expect(clippy::unnecessary_wraps, reason = "other platforms have none")]
-pub(super) fn mode(found: &fs::Metadata) -> Option<u32> {
-    Some(std::os::unix::fs::MetadataExt::mode(found) & 0o777)
-}
-
-#[cfg(not(unix))]
-pub(super) fn mode(_found: &fs::Metadata) -> Option<u32> {
-    None
-}
-
 pub(super) fn unreadable(path: &Path, error: &io::Error) -> Failure {
-    let code = if error.kind() == io::ErrorKind::NotFound { Why::NotFound } else { Why::Storage };
-    Problem::new(code, format!("{} cannot be read: {error}.", path.display())).into()
+    slipway_http::unreadable(path, error).into()
 }

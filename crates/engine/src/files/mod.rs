@@ -22,13 +22,17 @@ use std::{
 
 mod names;
 mod trees;
+mod pack;
 mod watch;
 
+mod zipped;
 use self::names::path_bytes;
 pub(crate) use self::trees::{read_tree, write_tree};
 pub(crate) use self::watch::{FileWatches, changes};
+pub use self::pack::{Packed, mode, pack, unreadable};
 use crate::agent_link::{AgentClient, agent_problem};
 
+pub use self::zipped::{Odd, Zipped};
 /// Bytes as they come, or why no more come.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, Problem>> + Send>>;
 

@@ -35,6 +35,13 @@ export type DesktopCommands = {
   'desktop.choose': [{ kind: 'zip' | 'folder' | 'snapshot' | 'save'; name?: string }, { paths: string[] }];
   /** Writes what fits the question to a file: lines for people, or every record as JSON. */
   'desktop.save-log': [{ query: LogQuery; path: string; json: boolean }, { lines: number }];
+  /** Files and folders of this machine into a folder of a workspace; what is there already only with `replace`. */
+  'desktop.upload': [
+    { id: WorkspaceId; paths: string[]; into: string; replace: boolean },
+    { written: string[]; there: string[]; left_out: number },
+  ];
+  /** A file as it is, a folder as a zip. */
+  'desktop.download': [{ id: WorkspaceId; path: string; to: string }, { left_out: number }];
   'desktop.clipboard-write': [{ text: string }, unknown];
   'desktop.clipboard-read': [Record<string, never>, { text: string }];
   'desktop.shortcuts': [{ chords: PageChord[] }, unknown];
