@@ -13,4 +13,6 @@ mod logs;
 mod measures;
 mod place;
 mod second;
+mod sync;
 mod tabs;
+mod tree;

@@ -69,13 +69,46 @@ async fn a_file_is_written_read_listed_moved_and_removed() -> Result<()> {
     let stays = house.engine.file_read(at(&id, "/workspace/other")).await?;
     assert_eq!(stays.text.as_deref(), Some("stays"));
 
-    let remove = |recursive| RemoveFile { id: id.clone(), path: "/workspace/a".into(), recursive };
+    let remove =
+        |recursive| RemoveFile { id: id.clone(), path: "/workspace/a".into(), recursive, keep: None };
     let refused = house.engine.file_remove(remove(false)).await.expect_err("it holds files");
     assert_eq!(refused.code, Code::WrongState, "{refused}");
     house.engine.file_remove(remove(true)).await?;
     let gone = house.engine.file_stat(at(&id, "/workspace/a")).await.expect_err("it is gone");
     assert_eq!(gone.code, Code::NotFound);
     assert!(gone.message.contains("/workspace/a"), "{gone}");
+    house.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_removed_can_be_kept_and_brought_back() -> Result<()> {
+    let house = House::open().await?;
+    let id = workspace(&house).await?;
+    for name in ["a/one.txt", "a/b/two.txt", "single.txt"] {
+        house.engine.file_write(text(&id, &format!("/workspace/{name}"), name)).await?;
+    }
+    let remove =
+        |path: &str| RemoveFile { id: id.clone(), path: path.into(), recursive: true, keep: Some(true) };
+    for path in ["/workspace/a", "/workspace/single.txt"] {
+        let kept = house.engine.file_remove(remove(path)).await?.kept.context("where it lies")?;
+        assert!(!kept.starts_with("/workspace/"), "{kept} is out of the project's way");
+        let gone = house.engine.file_stat(at(&id, path)).await.expect_err("it is gone from its place");
+        assert_eq!(gone.code, Code::NotFound);
+        let back = RenameFile { id: id.clone(), from: kept, to: path.into() };
+        house.engine.file_rename(back).await?;
+    }
+    let whole = house.engine.file_read(at(&id, "/workspace/a/b/two.txt")).await?;
+    assert_eq!(whole.text.as_deref(), Some("a/b/two.txt"));
+    let none = house.engine.file_remove(remove("/workspace/none")).await.expect_err("there is none");
+    assert_eq!(none.code, Code::NotFound);
+    // Those nobody brought back do not become ever more.
+    for n in 0..20 {
+        let path = format!("/workspace/n{n}");
+        house.engine.file_write(text(&id, &path, "n")).await?;
+        house.engine.file_remove(remove(&path)).await?;
+    }
+    let aside = house.engine.file_list(at(&id, "/home/slipway/.slipway-removed")).await?;
+    assert_eq!(aside.entries.len(), 16);
     house.close().await
 }
 
@@ -251,7 +284,7 @@ async fn what_may_not_be_touched_is_refused_with_a_reason() -> Result<()> {
     let denied = house.engine.file_write(text(&id, "/etc/passwd", "root::0:0::/:/bin/sh")).await;
     let denied = denied.expect_err("root's file");
     assert_eq!(denied.code, Code::WrongState, "{denied}");
-    let remove = RemoveFile { id: id.clone(), path: "/.slipway/agent".into(), recursive: false };
+    let remove = RemoveFile { id: id.clone(), path: "/.slipway/agent".into(), recursive: false, keep: None };
     house.engine.file_remove(remove).await.expect_err("the agent");
     let directory = house.engine.file_read(at(&id, "/workspace")).await.expect_err("a directory");
     assert_eq!(directory.code, Code::Invalid);

@@ -5,10 +5,10 @@ use slipway_wire::{
     EventBody, FileChanges, FileDigest, FileEntry, FileRef, FileText, Inspection, KillRequest, Killed,
     LeaseRequest, Level, Limits, LimitsRequest, LiveSync, LogPage, LogQuery, Mkdir, Nothing, OpenProcess,
     PhaseName, PhaseState, PoolStatus, Problem, Process, ProcessRef, ProcessTree, RedeployRequest,
-    RemoveFile, RenameFile, Resize, RestartPolicyRequest, Settings, Signal, Snapshot, SnapshotCreate,
-    SnapshotEdit, SnapshotExport, SnapshotFile, SnapshotImport, SnapshotRef, SnapshotStart, Source, Stats,
-    StatsRequest, SyncPreview, SyncRef, SyncStart, TreeRequest, Usage, WatchFiles, Workspace, WorkspaceId,
-    WorkspacePage, WorkspaceQuery, WorkspaceRef, WorkspaceRename, WorkspaceState, WriteText,
+    RemoveFile, RemovedFile, RenameFile, Resize, RestartPolicyRequest, Settings, Signal, Snapshot,
+    SnapshotCreate, SnapshotEdit, SnapshotExport, SnapshotFile, SnapshotImport, SnapshotRef, SnapshotStart,
+    Source, Stats, StatsRequest, SyncPreview, SyncRef, SyncStart, TreeRequest, Usage, WatchFiles, Workspace,
+    WorkspaceId, WorkspacePage, WorkspaceQuery, WorkspaceRef, WorkspaceRename, WorkspaceState, WriteText,
 };
 use std::{
     sync::{Arc, PoisonError},
@@ -327,9 +327,13 @@ impl Api for Engine {
         files::write(link.client, &request.path, upload, Box::pin(once)).await
     }
 
-    async fn file_remove(&self, request: RemoveFile) -> Result<Nothing, Problem> {
-        files::remove(self.link(&request.id)?.client, &request.path, request.recursive).await?;
-        Ok(Nothing {})
+    async fn file_remove(&self, request: RemoveFile) -> Result<RemovedFile, Problem> {
+        let client = self.link(&request.id)?.client;
+        if request.keep == Some(true) {
+            return Ok(RemovedFile { kept: Some(files::put_aside(client, &request.path).await?) });
+        }
+        files::remove(client, &request.path, request.recursive).await?;
+        Ok(RemovedFile::default())
     }
 
     async fn file_rename(&self, request: RenameFile) -> Result<Nothing, Problem> {

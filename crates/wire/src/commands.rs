@@ -155,7 +155,7 @@ commands! {
     /// Writes a text file whole, refusing when it changed underneath.
     "file.write" file_write(WriteText) -> FileEntry;
     /// Removes a file or a directory with all it holds.
-    "file.remove" file_remove(RemoveFile) -> Nothing;
+    "file.remove" file_remove(RemoveFile) -> RemovedFile;
     /// Moves or renames.
     "file.rename" file_rename(RenameFile) -> Nothing;
     /// Makes a directory and its missing parents.

@@ -79,6 +79,9 @@ pub struct DirectoryListing {
     pub entries: Vec<FileEntry>,
     /// Entries beyond the bound were left out.
     pub truncated: bool,
+    /// The names of directories a watching does not look into, such as `node_modules`.
+    #[serde(default)]
+    pub folded: Vec<String>,
 }
 
 /// A text file.
@@ -115,6 +118,19 @@ pub struct RemoveFile {
     /// Also a directory with all it holds.
     #[serde(default)]
     pub recursive: bool,
+    /// Put it aside instead, so that a rename brings it back; what is not brought back is to be removed in turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub keep: Option<bool>,
+}
+
+/// What was removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct RemovedFile {
+    /// Where it lies aside, alone in a directory; absent when it is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub kept: Option<String>,
 }
 
 /// Move a path.

@@ -32,7 +32,7 @@ pub use event::{Event, EventBody, Level, Message, MessageAction};
 pub use everyone::{ContainerProcess, KillRequest, Killed, ProcessTree, TreeRequest};
 pub use files::{
     DigestFile, DirectoryListing, FileChange, FileChanges, FileDigest, FileEntry, FileKind, FileRef,
-    FileText, Mkdir, RemoveFile, RenameFile, WatchFiles, WriteText, shown_name,
+    FileText, Mkdir, RemoveFile, RemovedFile, RenameFile, WatchFiles, WriteText, shown_name,
 };
 pub use frame::{Frame, FrameError, FrameKind, MAX_FRAME};
 pub use health::{Health, HealthState, RestartPolicy, RestartPolicyRequest};

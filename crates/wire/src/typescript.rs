@@ -115,6 +115,7 @@ pub fn typescript() -> String {
         FileText,
         WriteText,
         RemoveFile,
+        RemovedFile,
         RenameFile,
         Mkdir,
         EgressVerdict,

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use slipway_agent_api::{
-    MAX_CHUNK,
+    FOLDED, MAX_CHUNK,
     v1::{
         DigestReply, DigestRequest, FileInfo, FileKind as AgentKind, ListRequest, MkdirRequest, ReadRequest,
         RemoveRequest, RenameRequest, StatRequest, WriteOpen, WriteRequest, write_request::Part,
@@ -20,19 +20,21 @@ use std::{
     task::{Context, Poll},
 };
 
+mod aside;
 mod names;
-mod trees;
 mod pack;
+mod trees;
 mod watch;
-
 mod zipped;
+
+pub(crate) use self::aside::put_aside;
 use self::names::path_bytes;
+pub use self::pack::{Packed, mode, pack, unreadable};
 pub(crate) use self::trees::{read_tree, write_tree};
 pub(crate) use self::watch::{FileWatches, changes};
-pub use self::pack::{Packed, mode, pack, unreadable};
+pub use self::zipped::{Odd, Zipped};
 use crate::agent_link::{AgentClient, agent_problem};
 
-pub use self::zipped::{Odd, Zipped};
 /// Bytes as they come, or why no more come.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, Problem>> + Send>>;
 
@@ -85,7 +87,9 @@ pub(crate) async fn list(mut client: AgentClient, path: &str) -> Result<Director
         let file = |e: &FileEntry| e.kind != FileKind::Directory;
         file(a).cmp(&file(b)).then_with(|| a.name.cmp(&b.name))
     });
-    Ok(DirectoryListing { entries, truncated })
+    let is_folded = |e: &&FileEntry| e.kind == FileKind::Directory && FOLDED.contains(&e.name.as_str());
+    let folded = entries.iter().filter(is_folded).map(|e| e.name.clone()).collect();
+    Ok(DirectoryListing { entries, truncated, folded })
 }
 
 /// What is known of a path. Symbolic links are not followed.

@@ -1,4 +1,6 @@
 // Commands of the window: opening, dialogs, layout, theme.
+
+import { revealChanged } from '../files/reveal';
 import { t } from '../messages';
 import type { App } from '../state/app.svelte';
 import type { Panel } from '../state/view.svelte';
@@ -139,6 +141,13 @@ export function general(app: App): Command[] {
         view.sidebar = true;
         requestAnimationFrame(() => focus('[role="tree"]'));
       },
+    },
+    {
+      id: 'files-changed',
+      title: t.files.reveal,
+      group: 'general',
+      when: () => app.files.marks.all.length > 0,
+      run: () => void revealChanged(app),
     },
     ...(['messages', 'network', 'logs', 'metrics', 'processes'] as const).map((panel) => ({
       id: `panel-${panel}`,

@@ -10,7 +10,7 @@ import {
   syntaxHighlighting,
 } from '@codemirror/language';
 import { highlightSelectionMatches, search, searchKeymap } from '@codemirror/search';
-import { EditorState, type Extension } from '@codemirror/state';
+import { Compartment, EditorState, type Extension, Transaction } from '@codemirror/state';
 import {
   crosshairCursor,
   drawSelection,
@@ -106,6 +106,30 @@ export async function languageOf(path: string): Promise<LanguageSupport | undefi
   }
 }
 
+/** Where the differences to theirs are put in and taken out. */
+const differences = new Compartment();
+
+export function show(view: EditorView, compared: Extension): void {
+  view.dispatch({ effects: differences.reconfigure(compared) });
+}
+
+/** Changes only what differs, so that the cursor and what is in sight stay. It cannot be undone: nobody typed it. */
+export function replace(view: EditorView, text: string): void {
+  const before = view.state.doc.toString();
+  if (before === text) return;
+  const most = Math.min(before.length, text.length);
+  let from = 0;
+  while (from < most && before.charCodeAt(from) === text.charCodeAt(from)) from += 1;
+  let end = 0;
+  while (end < most - from && before.charCodeAt(before.length - 1 - end) === text.charCodeAt(text.length - 1 - end)) {
+    end += 1;
+  }
+  view.dispatch({
+    changes: { from, to: before.length - end, insert: text.slice(from, text.length - end) },
+    annotations: Transaction.addToHistory.of(false),
+  });
+}
+
 export type EditorOptions = {
   parent: HTMLElement;
   text: string;
@@ -137,6 +161,7 @@ export function makeEditor(options: EditorOptions): EditorView {
     search({ top: true }),
     syntaxHighlighting(style),
     look,
+    differences.of([]),
     EditorView.contentAttributes.of({ 'aria-label': options.label, tabindex: '0' }),
     keymap.of([
       { key: 'Mod-s', preventDefault: true, run: saved },

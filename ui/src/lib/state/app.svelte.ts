@@ -8,13 +8,14 @@ import { Actions } from './actions';
 import { Drag } from './drag.svelte';
 import { Feed } from './feed.svelte';
 import { FileTree } from './files.svelte';
+import { Following } from './following';
 import { kept } from './keep';
 import { Metrics } from './metrics.svelte';
 import { PreviewPage } from './preview.svelte';
 import { Snapshots } from './snapshots';
 import { Store } from './store.svelte';
-import { UsageMeter } from './usage.svelte';
 import { Syncing } from './syncing';
+import { UsageMeter } from './usage.svelte';
 import { View } from './view.svelte';
 
 const KEY = Symbol('app');
@@ -31,12 +32,13 @@ export class App {
   readonly metrics: Metrics;
   readonly terminals: Terminals;
   readonly files: FileTree;
+  readonly following: Following;
   readonly drag: Drag;
   readonly act: Actions;
   readonly snapshots: Snapshots;
+  readonly syncing: Syncing;
   /** The only workspace of a second window; null in the main one. */
   readonly only: WorkspaceId | null;
-  readonly syncing: Syncing;
   desktop = $state.raw<DesktopStart | null>(null);
   problem = $state.raw<Problem | null>(null);
 
@@ -48,12 +50,13 @@ export class App {
     this.usage = new UsageMeter(backend);
     this.metrics = new Metrics(backend);
     this.files = new FileTree(backend);
+    this.following = new Following(this);
     this.act = new Actions(this);
     this.snapshots = new Snapshots(this);
+    this.syncing = new Syncing(this);
     this.terminals = new Terminals(this);
     this.drag = new Drag(this);
   }
-    this.syncing = new Syncing(this);
 
   get mac(): boolean {
     return this.desktop?.os === 'macos';

@@ -23,6 +23,14 @@ export function tone(workspace: Workspace): Tone {
   }
 }
 
+/** Its files are in a container that answers: once they were sent in. */
+export function readable(workspace: Workspace): boolean {
+  const uploaded = workspace.phases.some(
+    ({ name, state }) => name === 'upload' && state !== 'waiting' && state !== 'running',
+  );
+  return alive(workspace) && (uploaded || workspace.phases.length === 0);
+}
+
 /** Its health, where it is worse than its state says. */
 export function illness({ state, health }: Workspace): 'degraded' | 'unhealthy' | 'crashed' | null {
   const told = state === 'running' || state === 'creating' || state === 'failed';

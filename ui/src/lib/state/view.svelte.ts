@@ -65,10 +65,31 @@ export type Sizes = { preview: number; terminal: number };
 export const USUAL_SIZES: Sizes = { preview: 57.5, terminal: 55.5 };
 
 /** A file open in the editor. */
-export type OpenFile = { id: WorkspaceId; path: string; entry: FileEntry; text: string | null; dirty: boolean };
+export type OpenFile = {
+  id: WorkspaceId;
+  path: string;
+  /** As it was when `text` was read or written. */
+  entry: FileEntry;
+  /** What is in the container as far as is known; null when it is no text. */
+  text: string | null;
+  /** Something else was typed. */
+  dirty: boolean;
+  /** What something else wrote while it was dirty. */
+  theirs: { text: string | null; entry: FileEntry } | null;
+  /** It is no longer in the container. */
+  gone: boolean;
+  /** Said of it for a moment. */
+  mark: 'reloaded' | 'moved' | null;
+  /** Counts how often `text` came from outside. */
+  loads: number;
+  /** The last save, perhaps under way. */
+  saving: Promise<void> | null;
+};
 
 const NOTICE_MS = 6000;
 const MAX_NOTICES = 3;
+/** How long something can be taken back. */
+const OFFER_MS = 20_000;
 
 export class View {
   selected = $state<WorkspaceId | null>(null);
@@ -127,6 +148,10 @@ export class View {
     keep('tab-names', this.tabNames);
   }
 
+  open(file: Pick<OpenFile, 'id' | 'path' | 'entry' | 'text'>): void {
+    this.files.push({ ...file, dirty: false, theirs: null, gone: false, mark: null, loads: 0, saving: null });
+  }
+
   place(change: { layout?: Layout; sizes?: Sizes; device?: Device }): void {
     if (change.layout !== undefined) this.layout = change.layout;
     if (change.sizes !== undefined) this.sizes = change.sizes;
@@ -160,6 +185,17 @@ export class View {
     this.#tell({ level: 'warning', text, act });
   }
 
+  /** Something was done and can be taken back for a moment; `over` when it no longer can. */
+  offer(text: string, act: NonNullable<Notice['act']>, over: () => void = () => {}): void {
+    let taken = false;
+    const run = () => {
+      taken = true;
+      act.run();
+    };
+    this.#tell({ level: 'ok', text, act: { label: act.label, run } }, OFFER_MS);
+    setTimeout(() => taken || over(), OFFER_MS);
+  }
+
   /** A question nobody waits for: a notice while another dialog is open, for what is typed there is not to be lost. */
   askGently(question: Extract<Dialog, { kind: 'confirm' }>): void {
     if (this.free) this.dialog = question;
@@ -179,10 +215,10 @@ export class View {
     this.notices = this.notices.filter((notice) => notice.id !== id);
   }
 
-  #tell(notice: Omit<Notice, 'id'>): void {
+  #tell(notice: Omit<Notice, 'id'>, lasts?: number): void {
     const id = ++this.#notice;
     this.notices = [...this.notices, { id, ...notice }].slice(-MAX_NOTICES);
     // An error stays longer: there is more to read, and its hint says what to do. A warning can be acted upon meanwhile.
-    setTimeout(() => this.dismiss(id), NOTICE_MS * { ok: 0.5, error: 2, warning: 10 }[notice.level]);
+    setTimeout(() => this.dismiss(id), lasts ?? NOTICE_MS * { ok: 0.5, error: 2, warning: 10 }[notice.level]);
   }
 }

@@ -454,7 +454,11 @@ entries: Array<FileEntry>,
 /**
  * Entries beyond the bound were left out.
  */
-truncated: boolean, };
+truncated: boolean, 
+/**
+ * The names of directories a watching does not look into, such as `node_modules`.
+ */
+folded: Array<string>, };
 
 /**
  * A text file.
@@ -505,7 +509,20 @@ path: string,
 /**
  * Also a directory with all it holds.
  */
-recursive: boolean, };
+recursive: boolean, 
+/**
+ * Put it aside instead, so that a rename brings it back; what is not brought back is to be removed in turn.
+ */
+keep?: boolean, };
+
+/**
+ * What was removed.
+ */
+export type RemovedFile = { 
+/**
+ * Where it lies aside, alone in a directory; absent when it is gone.
+ */
+kept?: string, };
 
 /**
  * Move a path.
@@ -2252,7 +2269,7 @@ export type Commands = {
   /** Writes a text file whole, refusing when it changed underneath. */
   "file.write": [WriteText, FileEntry];
   /** Removes a file or a directory with all it holds. */
-  "file.remove": [RemoveFile, Nothing];
+  "file.remove": [RemoveFile, RemovedFile];
   /** Moves or renames. */
   "file.rename": [RenameFile, Nothing];
   /** Makes a directory and its missing parents. */
