@@ -119,6 +119,7 @@ fn a_deploy_survives_the_end_of_its_command() -> Result<()> {
 #[test]
 fn a_data_folder_that_cannot_be_made_is_named() -> Result<()> {
     let house = House::new()?;
+    fs::remove_dir_all(house.data())?;
     fs::write(house.data(), "a file stands here")?;
     let ran = house.run(&["ps"])?;
     assert_eq!(ran.code, 1, "{ran:?}");
