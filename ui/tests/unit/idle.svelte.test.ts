@@ -76,9 +76,10 @@ describe('the clock', () => {
 });
 
 describe('the usage figures', () => {
-  const start = () => {
+  const start = (cpu = [5, 25]) => {
     const fixture = new Fixture();
     const meter = new UsageMeter(fixture);
+    fixture.cpu = cpu;
     return { meter, stop: meter.watch(data.ready.id), reads: () => fixture.called('workspace.usage').length };
   };
 
@@ -99,6 +100,18 @@ describe('the usage figures', () => {
     expect(reads()).toBe(before + 5);
     stop();
     expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('are read seldomer still while they stay the same, and often again when somebody comes', async () => {
+    const { stop, reads } = start([3]);
+    await vi.advanceTimersByTimeAsync(ATTENTION_MS + 8 * IDLE_MS);
+    const before = reads();
+    await vi.advanceTimersByTimeAsync(12 * IDLE_MS);
+    expect(reads()).toBe(before + 3);
+    window.dispatchEvent(new Event('keydown'));
+    await vi.advanceTimersByTimeAsync(ATTENTION_MS - 1);
+    expect(reads()).toBe(before + 3 + ATTENTION_MS / WATCHED_MS);
+    stop();
   });
 
   it('are not read while the window is hidden', async () => {

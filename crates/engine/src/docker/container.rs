@@ -2,6 +2,7 @@
 //! is ever stopped or removed.
 
 use bollard::{
+    errors::Error,
     models::{
         ContainerCreateBody, ContainerStateStatusEnum, ContainerSummary, HostConfig, HostConfigLogConfig,
         ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
@@ -264,23 +265,39 @@ impl Docker {
         }
     }
 
-    /// Waits until a container that is ending by itself has ended, or the daemon no longer says.
-    pub(crate) async fn ended(&self, container: &str) {
+    /// Waits until a container that is ending by itself has ended. False: the daemon could not say.
+    pub(crate) async fn ended(&self, container: &str) -> bool {
         let options = WaitContainerOptions { condition: "not-running".to_owned() };
-        // One answer, also where the program's exit code makes an error of it.
-        let _ended = std::pin::pin!(self.api.wait_container(container, Some(options))).next().await;
+        match std::pin::pin!(self.api.wait_container(container, Some(options))).next().await {
+            Some(Ok(_)) => true,
+            // An exit code other than 0 is an error to bollard; one with a text is the daemon's own.
+            Some(Err(Error::DockerContainerWaitError { error, .. })) => error.is_empty(),
+            Some(Err(_)) | None => false,
+        }
     }
 
     /// Removes a container and its anonymous volumes; one that is gone or going is fine. A frozen one is let go on first,
     /// as for a stop.
     pub(crate) async fn remove(&self, container: &str) -> Result<(), Problem> {
-        self.unpause(container).await?;
-        let options = RemoveContainerOptions { force: true, v: true, ..Default::default() };
+        // Most have ended: those need one request only. One that runs or is frozen is refused.
+        let refused = self.remove_if(container, false).await?;
+        if refused {
+            self.unpause(container).await?;
+            self.remove_if(container, true).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes a container, killing it only if `force`. True: it was refused without force, for it runs, most likely.
+    async fn remove_if(&self, container: &str, force: bool) -> Result<bool, Problem> {
+        let options = RemoveContainerOptions { force, v: true, ..Default::default() };
         match self.api.remove_container(container, Some(options)).await {
-            Err(e) if is_missing(&e) => Ok(()),
-            Err(e) if status_of(&e) == Some(409) && e.to_string().contains("already in progress") => Ok(()),
+            Err(e) if is_missing(&e) => Ok(false),
+            Err(e) if status_of(&e) == Some(409) && e.to_string().contains("already in progress") => Ok(false),
+            // Engines disagree on the status; the second request says what is really wrong.
+            Err(_) if !force => Ok(true),
             Err(e) => Err(problem("removing the container", &e)),
-            Ok(()) => Ok(()),
+            Ok(()) => Ok(false),
         }
     }
 

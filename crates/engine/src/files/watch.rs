@@ -36,12 +36,12 @@ const KEPT_BYTES: usize = 8 * 1024 * 1024;
 const PAGE: usize = 1000;
 const PAGE_BYTES: usize = 1024 * 1024;
 const MOST_UNWATCHED: usize = 100;
-/// The longest one question waits.
-const MOST_WAIT: Duration = Duration::from_secs(10);
+/// The longest one question waits. Each answer wakes the interface, which costs more than all that waits here.
+const MOST_WAIT: Duration = Duration::from_mins(1);
 /// A tree of thousands of directories takes the agent a while; more than this is no tree we watch.
 const BEGINNING: Duration = Duration::from_secs(30);
-/// After so long without a question nobody watches any more.
-const FORGOTTEN: Duration = Duration::from_mins(1);
+/// After so long without a question nobody watches any more; longer than one question waits.
+const FORGOTTEN: Duration = Duration::from_mins(2);
 /// Directories of one workspace watched at a time. The agent takes no more than these and a sync's.
 const MOST_ROOTS: usize = 4;
 

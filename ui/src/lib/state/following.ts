@@ -6,8 +6,8 @@ import type { FileChanges, WorkspaceId } from '../wire';
 import type { App } from './app.svelte';
 import { Nap } from './nap';
 
-/** How long one question waits. */
-const WAIT_MS = 10_000;
+/** How long one question waits: each answer wakes an idle window. */
+const WAIT_MS = 60_000;
 /** After a refusal it is asked again, later each time. */
 const AGAIN_MS = 1000;
 const LONGEST_MS = 30_000;

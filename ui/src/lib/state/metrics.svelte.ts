@@ -73,7 +73,7 @@ export class Metrics {
     const current = () => !ended && this.#id === id;
     // What is known counts no more: the whole span is asked for.
     let anew = false;
-    const take = async () => {
+    const read = async () => {
       const last = anew ? undefined : this.samples.at(-1)?.at_ms;
       const missing = last === undefined ? SPAN_MS : Math.min(SPAN_MS, Math.max(0, Date.now() - last));
       const since_s = Math.min(SPAN_MS / 1000, Math.ceil(missing / 1000) + OVERLAP_S);
@@ -91,7 +91,7 @@ export class Metrics {
     };
     void this.readLimits(id);
     if (!running) {
-      void take();
+      void read();
       return () => {
         ended = true;
       };
@@ -100,7 +100,10 @@ export class Metrics {
       watched: WATCHED_MS,
       idle: IDLE_MS,
       attention: ATTENTION_MS,
-      take,
+      take: async () => {
+        await read();
+        return false;
+      },
       onattention: (there) => {
         this.live = there;
       },

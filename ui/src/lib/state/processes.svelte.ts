@@ -29,6 +29,7 @@ export class Processes {
     this.live = true;
     const take = async () => {
       await this.read(() => !ended);
+      return false;
     };
     const stop = pulse({
       watched: WATCHED_MS,

@@ -1,5 +1,6 @@
 // Asking again and again, as often as somebody looks: often while there are signs of a person, seldom when there are
-// none, not at all while the window cannot be seen. No question is asked before the one before it was answered.
+// none, seldomer while the answers stay the same too, not at all while the window cannot be seen. No question is asked
+// before the one before it was answered.
 
 const SIGNS = ['pointermove', 'pointerdown', 'wheel', 'keydown'] as const;
 
@@ -10,17 +11,21 @@ export type Beat = {
   idle: number;
   /** This long after the last sign, somebody is still taken to be looking. */
   attention: number;
-  /** It must not reject. */
-  take: () => Promise<void>;
+  /** It must not reject. True when it brought nothing new: while nobody is there, the next question may then wait longer. */
+  take: () => Promise<boolean>;
   /** Somebody is there, or no longer. */
   onattention?: (attentive: boolean) => void;
 };
+
+/** Times the idle span, at most, between two questions that bring nothing new. */
+const MOST_SPANS = 4;
 
 /** Begins at once; the answer ends it. */
 export function pulse({ watched, idle, attention, take, onattention }: Beat): () => void {
   let [ended, busy, there] = [false, false, true];
   let timer: ReturnType<typeof setTimeout> | undefined;
   let [read, seen] = [Number.NEGATIVE_INFINITY, Date.now()];
+  let spans = 1;
   const tell = (attentive: boolean) => {
     if (there === attentive) return;
     there = attentive;
@@ -30,13 +35,14 @@ export function pulse({ watched, idle, attention, take, onattention }: Beat): ()
     clearTimeout(timer);
     if (ended || busy || document.visibilityState !== 'visible') return;
     const attentive = Date.now() - seen < attention;
+    if (attentive) spans = 1;
     tell(attentive);
-    timer = setTimeout(() => void turn(), Math.max(0, read + (attentive ? watched : idle) - Date.now()));
+    timer = setTimeout(() => void turn(), Math.max(0, read + (attentive ? watched : idle * spans) - Date.now()));
   };
   const turn = async () => {
     busy = true;
     read = Date.now();
-    await take();
+    spans = (await take()) ? Math.min(MOST_SPANS, spans * 2) : 1;
     busy = false;
     plan();
   };
