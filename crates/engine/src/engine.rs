@@ -73,6 +73,7 @@ impl Engine {
             registry,
             pool,
             reaping: tokio::sync::Semaphore::new(8),
+            deleting: tokio::sync::Semaphore::new(2),
             leftover: tokio::sync::Notify::new(),
             tracker,
             cancel,

@@ -43,8 +43,10 @@ pub(crate) struct Shared {
     pub(crate) dialer: egress::Dialer,
     pub(crate) registry: Arc<Registry>,
     pub(crate) pool: Pool,
-    /// Containers being stopped or removed by the clock at a time.
+    /// Containers being stopped by the clock at a time, and removed after their grace: those can wait, for what is to be
+    /// stopped still runs.
     pub(crate) reaping: tokio::sync::Semaphore,
+    pub(crate) deleting: tokio::sync::Semaphore,
     /// There may be a container that nobody intends any more: the sweep looks soon.
     pub(crate) leftover: tokio::sync::Notify,
     pub(crate) tracker: TaskTracker,

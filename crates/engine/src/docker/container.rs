@@ -293,7 +293,9 @@ impl Docker {
         let options = RemoveContainerOptions { force, v: true, ..Default::default() };
         match self.api.remove_container(container, Some(options)).await {
             Err(e) if is_missing(&e) => Ok(false),
-            Err(e) if status_of(&e) == Some(409) && e.to_string().contains("already in progress") => Ok(false),
+            Err(e) if status_of(&e) == Some(409) && e.to_string().contains("already in progress") => {
+                Ok(false)
+            }
             // Engines disagree on the status; the second request says what is really wrong.
             Err(_) if !force => Ok(true),
             Err(e) => Err(problem("removing the container", &e)),

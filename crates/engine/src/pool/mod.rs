@@ -114,14 +114,23 @@ impl Pool {
                 fits.map(|at| ready.remove(at))
             };
             let Some(member) = member else { return Ok(None) };
+            if !shared.store.pool_claim(&member.id, workspace)? {
+                // Whose it is, the sweep finds out.
+                tracing::warn!(member = %member.id, "a member of the pool was given or forgotten already");
+                shared.leftover.notify_one();
+                continue;
+            }
             let mut client = member.link.client.clone();
-            let answer = tokio::time::timeout(HEALTHY, client.usage(UsageRequest {})).await;
-            if !matches!(answer, Ok(Ok(_))) || !shared.store.pool_claim(&member.id, workspace)? {
+            let (answer, named) = tokio::join!(
+                tokio::time::timeout(HEALTHY, client.usage(UsageRequest {})),
+                docker.rename(&member.container, &shared.instance, workspace),
+            );
+            if !matches!(answer, Ok(Ok(_))) {
                 tracing::warn!(member = %member.id, "a member of the pool is not well");
                 fill::discard(shared, &docker, member).await;
                 continue;
             }
-            if let Err(problem) = docker.rename(&member.container, &shared.instance, workspace).await {
+            if let Err(problem) = named {
                 // Named or not, it is nobody's: whoever claims it has been told that it did not work.
                 fill::discard(shared, &docker, member).await;
                 return Err(problem);

@@ -6,6 +6,9 @@ import type { App } from '../state/app.svelte';
 import type { Process, WindowSize } from '../wire';
 import { followLink } from './links';
 
+/** Lines of a terminal that stay when they scroll out of sight. */
+export const SCROLLBACK = 10_000;
+
 export type Line = {
   readonly key: string;
   /** The process behind it, where it is one of a workspace. */

@@ -17,10 +17,9 @@ import { readColours } from './colours';
 import { HARDENED, harden } from './hostile';
 import { Intake } from './intake';
 import { handleKey } from './keyboard';
-import type { Line } from './line';
+import { type Line, SCROLLBACK } from './line';
 import { pasteInto } from './paste';
 
-const SCROLLBACK = 10_000;
 const REATTACH_MS = 1000;
 
 export class Session {
@@ -120,6 +119,11 @@ export class Session {
   setFont(px: number): void {
     this.terminal.options.fontSize = px;
     this.fit();
+  }
+
+  /** How many lines that scrolled out of sight stay; older ones go. */
+  keepLines(lines: number): void {
+    if (this.terminal.options.scrollback !== lines) this.terminal.options.scrollback = lines;
   }
 
   setTheme(): void {

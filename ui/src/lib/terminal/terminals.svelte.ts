@@ -7,12 +7,15 @@ import type { App } from '../state/app.svelte';
 import type { PhaseName, Process, ProcessId, WindowSize, WorkspaceId } from '../wire';
 import { Arrangement } from './arrangement.svelte';
 import { HostTab } from './host.svelte';
-import { processLine } from './line';
+import { processLine, SCROLLBACK } from './line';
 import { Places } from './places';
 import type { Session } from './session';
 import { Turns } from './turns';
 
 const MAX_SESSIONS = 32;
+/** Those shown last keep all their scrollback, for two stand beside each other; all the others share so many lines. */
+const SHOWN = 2;
+const OTHER_LINES = 40_000;
 export const FONT = { least: 8, usual: 13, most: 32 };
 
 const RESTARTS: Partial<Record<Process['role'], PhaseName>> = { app: 'start', install: 'install', build: 'build' };
@@ -82,7 +85,7 @@ export class Terminals {
       this.#sessions.delete(key);
     }
     this.#sessions.set(key, session);
-    this.#trim(key);
+    this.#bound(key);
     return session;
   }
 
@@ -91,11 +94,15 @@ export class Terminals {
     return [...this.#sessions.values()].find((session) => session.process?.id === process);
   }
 
-  #trim(current: string): void {
+  /** A line of a hundred letters takes over a kilobyte here, so many terminals share what they may keep. */
+  #bound(current: string): void {
     for (const [key, session] of this.#sessions) {
-      if (this.#sessions.size <= MAX_SESSIONS) return;
+      if (this.#sessions.size <= MAX_SESSIONS) break;
       if (key !== current && session !== this.active) this.#drop(key);
     }
+    const lastShown = [...this.#sessions.values()].reverse();
+    const others = Math.min(SCROLLBACK, Math.floor(OTHER_LINES / Math.max(1, lastShown.length - SHOWN)));
+    for (const [at, session] of lastShown.entries()) session.keepLines(at < SHOWN ? SCROLLBACK : others);
   }
 
   #drop(key: string): void {

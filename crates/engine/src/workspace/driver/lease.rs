@@ -181,6 +181,8 @@ impl Driver {
 
     /// The end of its grace.
     async fn delete(&mut self) -> Next {
+        let shared = std::sync::Arc::clone(&self.shared);
+        let _turn = shared.deleting.acquire().await;
         match self.remove().await {
             Ok(()) => {
                 self.reaped();
