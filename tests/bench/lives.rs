@@ -75,7 +75,7 @@ async fn expire(engine: &Engine, data: &Path) -> Result<()> {
     let (seen, made) = tokio::join!(watch, make);
     made?;
     let (lags, errors) = seen?;
-    lags.print("end of the lease to the container stopped");
+    lags.print("end of the lease until nothing of it runs");
     figure("reaper lag, p99", lags.at(0.99), "ms", "at most 2000");
     figure("workspaces that showed a problem", errors as f64, "", "0");
     wait_until("all to be gone", PATIENCE, || async {

@@ -3,9 +3,10 @@
 
 use super::harness::{House, LONG, fetch, request, server};
 use anyhow::{Context, Result, ensure};
-use slipway_tests::{clock::TestClock, wait_until};
+use futures_util::StreamExt as _;
+use slipway_tests::{clock::TestClock, containers::docker, wait_until};
 use slipway_wire::{
-    Api, Code, DeployRequest, LeaseChange, Workspace, WorkspaceId, WorkspaceRef, WorkspaceState,
+    Api, Code, DeployRequest, EventBody, LeaseChange, Workspace, WorkspaceId, WorkspaceRef, WorkspaceState,
 };
 use std::{sync::Arc, time::Duration};
 
@@ -60,6 +61,49 @@ async fn its_end_is_warned_of_stops_it_and_an_extension_brings_it_back_as_it_was
     let seconds = left(&house, &clock, &id).await?;
     ensure!((870..=900).contains(&seconds), "{seconds} s are left");
     house.close().await
+}
+
+/// Host numbers of the processes of a container whose command line contains the words.
+async fn running_there(container: &str, words: &str) -> Result<Vec<u32>> {
+    let listed = docker(&["top", container, "-eo", "pid,args"]).await?;
+    let pid = |line: &str| line.split_whitespace().next()?.parse().ok();
+    Ok(listed.lines().filter(|line| line.contains(words)).filter_map(pid).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_it_runs_when_its_end_is_told_however_it_hides() -> Result<()> {
+    let (house, _clock, view) = running("duration_s = 3600\n").await?;
+    let id = view.id;
+    // Of nobody's tree, session or environment, and deaf.
+    let hides = "env -i setsid sh -c 'trap \"\" TERM HUP INT; while :; do sleep 1; : well-hidden; done' >/dev/null 2>&1 </dev/null &";
+    let (_, err, exit) = house.run(&id, &["sh", "-c", hides]).await?;
+    ensure!(exit.code == Some(0), "{err}");
+    let container = house.containers().await?.pop().context("a container")?;
+    let hidden = wait_until("the program that hides", LONG, || async {
+        let found = running_there(&container, "well-hidden").await?;
+        Ok((!found.is_empty()).then_some(found))
+    })
+    .await?;
+    let mut events = house.engine.events(None);
+    let told = async {
+        loop {
+            let event = events.next().await.context("events")?;
+            let EventBody::Workspace(view) = event.body else { continue };
+            if view.state == WorkspaceState::Stopped && view.lease.deleted_at_ms.is_some() {
+                return anyhow::Ok(hidden.iter().filter(|pid| lives(**pid)).count());
+            }
+        }
+    };
+    let (left, ended) = tokio::join!(told, house.lease(&id, LeaseChange::Expire));
+    assert_eq!(left?, 0, "it goes on");
+    ended?;
+    house.close().await
+}
+
+/// Whether a process of this machine runs: a dead one may wait for its parent.
+fn lives(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
 
 #[tokio::test(flavor = "multi_thread")]

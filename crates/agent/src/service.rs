@@ -245,8 +245,12 @@ impl Agent for Service {
         Ok(Response::new(v1::MkdirReply {}))
     }
 
-    async fn shut_down(&self, _: Request<v1::ShutDownRequest>) -> Reply<v1::ShutDownReply> {
-        self.end.notify_one();
+    async fn shut_down(&self, request: Request<v1::ShutDownRequest>) -> Reply<v1::ShutDownReply> {
+        if request.into_inner().programs_only {
+            self.processes.end_all().await;
+        } else {
+            self.end.notify_one();
+        }
         Ok(Response::new(v1::ShutDownReply {}))
     }
 

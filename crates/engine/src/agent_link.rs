@@ -30,6 +30,8 @@ pub(crate) type AgentClient = Generated<Channel>;
 const HELLO: Duration = Duration::from_secs(15);
 /// One that is well answers at once; Docker has other means for one that is not.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// It gives programs two seconds to end by themselves and three to be killed.
+const LAST_WORDS: Duration = Duration::from_secs(6);
 /// Largest message taken from an agent, bytes.
 const MOST_MESSAGE: usize = 1024 * 1024;
 
@@ -56,10 +58,21 @@ impl AgentLink {
         self.closed.is_cancelled()
     }
 
+    /// Has the agent end every program of its container, and waits until none runs any more. False: it does not say so in
+    /// time.
+    pub(crate) async fn end_programs(&self) -> bool {
+        let mut client = self.client.clone();
+        let request = ShutDownRequest { programs_only: true };
+        matches!(timeout(LAST_WORDS, client.shut_down(request)).await, Ok(Ok(_)))
+    }
+
     /// Asks the agent to end its container. False: it does not answer, or is of a Slipway that did not know of this.
     pub(crate) async fn shut_down(&self) -> bool {
         let mut client = self.client.clone();
-        matches!(timeout(FAREWELL, client.shut_down(ShutDownRequest {})).await, Ok(Ok(_)))
+        matches!(
+            timeout(FAREWELL, client.shut_down(ShutDownRequest { programs_only: false })).await,
+            Ok(Ok(_))
+        )
     }
 
     /// Starts a container and connects to its agent; one that runs already is fine.

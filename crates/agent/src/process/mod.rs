@@ -325,6 +325,12 @@ impl Processes {
         self.reaper.reap();
     }
 
+    /// Ends all processes, and then whatever else runs in the container, whoever started it and however it hides.
+    pub(crate) async fn end_all(&self) {
+        self.shut_down().await;
+        signal::everybody().await;
+    }
+
     fn make_room(&self) -> Result<(), ProcessError> {
         let mut table = self.table();
         while table.len() >= PROCESSES {

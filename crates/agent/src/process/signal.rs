@@ -13,6 +13,9 @@ use crate::procfs::{self, Stat};
 const KILL_DEADLINE: Duration = Duration::from_secs(3);
 const KILL_ROUND: Duration = Duration::from_millis(2);
 
+/// Of a command line, enough to tell what the agent's program was told to do.
+const ARGUMENT_BYTES: u64 = 256;
+
 /// How often everybody is looked at for the members of a tree that grows meanwhile.
 const LOOKS: usize = 20;
 
@@ -130,6 +133,24 @@ async fn extinguish(belongs: impl Fn(&Stat) -> bool, root: Option<Stat>) -> u32 
         // Not a wait for something that tells us: a killed process is gone when /proc says so.
         tokio::time::sleep(KILL_ROUND).await;
     }
+}
+
+/// Kills all that runs beside the agent and the connections to it, until none is left or the deadline has passed. Only in
+/// a container, where the agent is PID 1 and sees nobody else's processes.
+pub(super) async fn everybody() {
+    if rustix::process::getpid() == Pid::INIT {
+        extinguish(|stat| !is_connection(stat.pid), None).await;
+    }
+}
+
+/// It is the agent's own program carrying bytes for `docker exec`: code of the project that calls it that can do no more.
+fn is_connection(pid: i32) -> bool {
+    let program = |pid: &str| std::fs::read_link(format!("/proc/{pid}/exe")).ok();
+    let Some(arguments) = procfs::read_bounded(format!("/proc/{pid}/cmdline"), ARGUMENT_BYTES) else {
+        return false;
+    };
+    arguments.split(|byte| *byte == 0).nth(1) == Some(b"connect")
+        && program(&pid.to_string()).is_some_and(|its| program("self") == Some(its))
 }
 
 fn carries(pid: i32, process: &str) -> bool {

@@ -455,7 +455,9 @@ async fn an_end_that_is_asked_for_ends_every_program_and_the_agent() {
     let deaf =
         exec(&mut client, command(&["sh", "-c", "trap '' TERM HUP; echo ready; sleep 600"], true)).await;
     attach(&mut client, &deaf.process, 0, true).await.expect("ready").await;
-    within("the answer", client.shut_down(v1::ShutDownRequest {})).await.expect("an answer");
+    within("the answer", client.shut_down(v1::ShutDownRequest { programs_only: false }))
+        .await
+        .expect("an answer");
     let mut status = None;
     until("the agent has ended", async || {
         status = agent.child.try_wait().expect("a child");

@@ -1,14 +1,12 @@
 //! The lease: its changes, and what the clock does about it. The arithmetic is `workspace/lease.rs`, what happened to
 //! time `workspace/timeline.rs`.
 
-use slipway_wire::{
-    Code, Lease, LeaseChange, Level, MessageAction, PhaseName, Problem, Warning, WorkspaceState,
-};
+use slipway_wire::{Code, Lease, LeaseChange, Level, MessageAction, PhaseName, Problem, WorkspaceState};
 use std::time::{Duration, Instant};
-use tokio::{sync::mpsc, time::timeout};
+use tokio::sync::mpsc;
 
 use super::{
-    super::{Update, lease as terms, message, sentence, took},
+    super::{Update, lease as terms, message, took},
     Driver, Next,
 };
 use crate::agent_link::AgentLink;
@@ -206,10 +204,12 @@ impl Driver {
             WorkspaceState::Creating => self.record.uploaded,
             _ => false,
         };
-        if self.record.container.is_some() && state != WorkspaceState::Stopped {
-            self.halt(None).await.unwrap_or_else(|problem| {
-                tracing::warn!(workspace = %self.record.view.id, %problem, "not stopped yet; it is tried again");
-            });
+        let stops = self.record.container.is_some() && state != WorkspaceState::Stopped;
+        let quiet = if stops { self.quell(None).await } else { None };
+        // Nothing of it runs when somebody is told that it has ended. Once its programs have, its container can wait for
+        // its turn; one whose agent does not answer cannot.
+        if stops && quiet.is_none() {
+            self.stop_expired(None).await;
         }
         let now = self.now_ms();
         let grace_s = self.shared.settings.get().grace_s;
@@ -229,85 +229,15 @@ impl Driver {
         said.actions = vec![MessageAction::Extend];
         self.say(said);
         self.changed();
-    }
-
-    /// Stops the container, whatever Docker says now: the intention, and why if it is a problem, is written first and
-    /// kept to.
-    pub(super) async fn halt(&mut self, why: Option<Problem>) -> Result<(), Problem> {
-        self.ending = true;
-        // The agent of a frozen container ends nothing.
-        let link = self.link.borrow().clone().filter(|_| self.record.paused_from.is_none());
-        self.unlink();
-        // The intention first: a crash from here on ends with a stopped workspace too.
-        self.rest(why);
-        self.stop_owed = true;
-        self.stop_now(link).await
-    }
-
-    /// Stops a container that is meant to be stopped, through its agent where there is a connection. What Docker refuses
-    /// is tried again, later each time.
-    pub(super) async fn stop_now(&mut self, link: Option<AgentLink>) -> Result<(), Problem> {
-        /// What programs have to end in, seconds.
-        const GRACE: i32 = 5;
-        let Some(container) = self.record.container.clone() else {
-            self.stop_owed = false;
-            return Ok(());
-        };
-        let stopped = async {
-            let docker = self.shared.docker.current()?;
-            // A few at a time: a hundred leases may end in one second.
-            let _turn = self.shared.reaping.acquire().await;
-            // A container that ends by itself spares Docker the helper that signals it, a third of what a stop costs.
-            if let Some(link) = link
-                && link.shut_down().await
-            {
-                match timeout(Duration::from_secs(GRACE as u64), docker.ended(&container)).await {
-                    Ok(true) => return Ok(()),
-                    Ok(false) => {}
-                    Err(_) => return docker.stop(&container, 0).await,
-                }
-            }
-            docker.stop(&container, GRACE).await
-        };
-        match stopped.await {
-            Ok(()) => {
-                self.stop_owed = false;
-                self.shared.leave_log(&self.record.view.id, "the workspace was stopped");
-                self.reaped();
-                Ok(())
-            }
-            Err(problem) => {
-                self.not_reaped("stopped", &problem);
-                Err(problem)
-            }
+        if quiet.is_some() {
+            self.stop_expired(quiet).await;
         }
     }
 
-    fn reaped(&mut self) {
-        if self.reaping.worked() {
-            self.shared.docker.attend(&self.shared.bus, self.record.view.id.as_str(), None);
-        }
-    }
-
-    fn not_reaped(&mut self, what: &str, problem: &Problem) {
-        let id = &self.record.view.id;
-        tracing::warn!(workspace = %id, %problem, "could not be {what} yet");
-        if !self.reaping.failed() {
-            return;
-        }
-        let name = sentence(&self.record.view.name);
-        let attention = Warning {
-            message: format!("{name} ({id}) could not be {what}: {}", problem.message),
-            hint: problem.hint.clone().unwrap_or_else(|| {
-                "Slipway goes on trying every few minutes; see what the Docker engine says of it.".to_owned()
-            }),
-            workspace: Some(id.clone()),
-        };
-        let mut said = message(Level::Error, format!("It could not be {what}: {}", problem.message));
-        said.hint = Some("It needs attention; Slipway goes on trying every few minutes.".to_owned());
-        said.detail.clone_from(&problem.detail);
-        self.say(said);
-        self.shared.docker.attend(&self.shared.bus, id.as_str(), Some(attention));
+    async fn stop_expired(&mut self, link: Option<AgentLink>) {
+        self.stop_now(link).await.unwrap_or_else(|problem| {
+            tracing::warn!(workspace = %self.record.view.id, %problem, "not stopped yet; it is tried again");
+        });
     }
 
     pub(super) fn never_listened(&mut self) {

@@ -13,6 +13,7 @@ mod reconnect;
 mod requests;
 mod resources;
 mod snapshot;
+mod stopping;
 
 use slipway_wire::{EventBody, Level, Message, Phase, PhaseName, PhaseState, Problem, Process, Workspace};
 use std::{sync::Arc, time::Instant};
