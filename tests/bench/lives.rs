@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use futures_util::StreamExt;
 use serde_json::Value;
 use slipway_engine::{Clock as _, Engine, SystemClock};
-use slipway_tests::{containers, engine, project, wait_until};
+use slipway_tests::{containers, containers::docker, engine, project, wait_until};
 use slipway_wire::{Api, DeployRequest, EventBody, Nothing, WorkspaceId, WorkspaceState};
 use std::{
     collections::BTreeMap,
@@ -36,6 +36,8 @@ pub(crate) async fn leases() -> Result<()> {
     let measured = expire(&engine, data.path()).await;
     engine.shutdown(Duration::from_secs(20), true).await;
     containers::remove_all(data.path()).await?;
+    let by_hand = ended_by_hand().await?.as_secs_f64() * 1000.0;
+    figure("docker kill of as many, by hand", by_hand, "ms", "none: what Docker needs");
     println!();
     measured
 }
@@ -78,6 +80,19 @@ async fn expire(engine: &Engine, data: &Path) -> Result<()> {
     lags.print("end of the lease until nothing of it runs");
     figure("reaper lag, p99", lags.at(0.99), "ms", "at most 2000");
     figure("workspaces that showed a problem", errors as f64, "", "0");
+    let instance = containers::instance(data)?;
+    let began = Instant::now();
+    wait_until("their containers to end", PATIENCE, || async {
+        let filter = format!("label=slipway.instance={instance}");
+        Ok(docker(&["ps", "--quiet", "--filter", &filter]).await?.is_empty().then_some(()))
+    })
+    .await?;
+    figure(
+        "until Docker says so of all, after the last",
+        began.elapsed().as_secs_f64() * 1000.0,
+        "ms",
+        "none",
+    );
     wait_until("all to be gone", PATIENCE, || async {
         let (rows, left) =
             (engine.workspace_list(Nothing {}).await?, containers::of(&containers::instance(data)?).await?);
@@ -87,6 +102,32 @@ async fn expire(engine: &Engine, data: &Path) -> Result<()> {
     .await?;
     figure("containers left", 0.0, "", "none");
     Ok(())
+}
+
+/// How long the docker command line takes to end as many containers, which is mostly Docker's own work.
+async fn ended_by_hand() -> Result<Duration> {
+    let mut all = Vec::new();
+    for _ in 0..LEASES {
+        let run = [
+            "run",
+            "--detach",
+            "--network",
+            "none",
+            "--log-driver",
+            "none",
+            "node:24-alpine",
+            "sleep",
+            "600",
+        ];
+        all.push(docker(&run).await?.trim().to_owned());
+    }
+    let with = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).chain(all.clone()).collect::<Vec<_>>();
+    let began = Instant::now();
+    let killed = docker(&with(&["kill"]).iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let took = began.elapsed();
+    docker(&with(&["rm", "--force"]).iter().map(String::as_str).collect::<Vec<_>>()).await?;
+    killed?;
+    Ok(took)
 }
 
 pub(crate) async fn adoption() -> Result<()> {
