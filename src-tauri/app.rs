@@ -15,6 +15,7 @@ use crate::{
     arguments::{self, Arguments},
     bridge::{
         self,
+        carry::running::Carries,
         events::{DesktopEvent, Listeners, tell},
         host::Hosts,
         owner::{self, Owner},
@@ -42,6 +43,8 @@ pub(crate) struct Desktop {
     pub(crate) streams: Streams,
     /// Shells of this machine.
     pub(crate) hosts: Hosts,
+    /// What goes over the windows' edges.
+    pub(crate) carries: Carries,
     started: Instant,
     paths: Mutex<Vec<PathBuf>>,
     samples: Option<PathBuf>,
@@ -122,6 +125,7 @@ pub(crate) fn run(paths: Vec<PathBuf>, started: Instant) -> Result<(), Box<dyn s
         listeners: Listeners::default(),
         streams: Streams::default(),
         hosts: Hosts::default(),
+        carries: Carries::default(),
         started,
         paths: Mutex::new(paths),
         samples: environment.samples_dir.clone(),

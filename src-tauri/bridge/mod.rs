@@ -3,7 +3,7 @@
 //! does this door.
 
 mod attach;
-mod carry;
+pub(crate) mod carry;
 mod desktop;
 pub(crate) mod events;
 pub(crate) mod host;
