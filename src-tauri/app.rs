@@ -76,6 +76,11 @@ impl Desktop {
         SAMPLES.iter().filter(|sample| folder.join(sample.name).is_dir()).collect()
     }
 
+    /// Where is noted what is written elsewhere and not complete.
+    pub(crate) fn unfinished(&self) -> PathBuf {
+        self.directory.join("unfinished")
+    }
+
     /// Where pictures a person takes are saved.
     pub(crate) fn pictures(&self) -> PathBuf {
         let own = self.directory.join("pictures");

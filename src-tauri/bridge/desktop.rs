@@ -190,8 +190,9 @@ pub(super) async fn answer(webview: &Webview, name: &str, body: Value) -> Result
         }
         "desktop.choose" => choose(app, read(body)?).await,
         "desktop.save-log" => {
-            let engine = app.state::<Desktop>().owner.engine().await?;
-            json!({ "lines": log_file::save(&engine, read(body)?).await? })
+            let desktop = app.state::<Desktop>();
+            let engine = desktop.owner.engine().await?;
+            json!({ "lines": log_file::save(&engine, &desktop.unfinished(), read(body)?).await? })
         }
         "desktop.upload" => json!(carry::upload(app, read(body)?).await?),
         "desktop.download" => json!(carry::download(app, read(body)?).await?),

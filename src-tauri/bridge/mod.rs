@@ -11,6 +11,7 @@ mod log_file;
 mod outlet;
 pub(crate) mod owner;
 pub(crate) mod streams;
+mod unfinished;
 
 use serde::Deserialize;
 use serde_json::Value;

@@ -48,7 +48,7 @@ pub(crate) fn follow(app: &AppHandle, window: &str, over: Over, view: &WebView) 
             return false;
         }
         let drag = &mut *drag.borrow_mut();
-        drag.at = (x, y);
+        drag.at = really(view, x, y);
         if !drag.inside {
             drag.inside = true;
             drag.files = None;
@@ -90,7 +90,7 @@ pub(crate) fn follow(app: &AppHandle, window: &str, over: Over, view: &WebView) 
             return false;
         }
         let drag = &mut *drag.borrow_mut();
-        drag.at = (x, y);
+        drag.at = really(view, x, y);
         if drag.files.is_some() {
             end(drag, view, context, time, &*say);
         } else {
@@ -118,6 +118,14 @@ pub(crate) fn follow(app: &AppHandle, window: &str, over: Over, view: &WebView) 
             }
         });
     });
+}
+
+/// Where the pointer is over the view. GTK subtracts from its place on the screen where it believes the window to be; for one
+/// that the window manager moved while it was being shown it believes the old place, on X11. The display knows better.
+fn really(view: &WebView, x: i32, y: i32) -> (i32, i32) {
+    let Some(window) = view.toplevel().and_then(|top| top.window()) else { return (x, y) };
+    let ((_, left, top), (believed_left, believed_top)) = (window.origin(), window.position());
+    (x + believed_left - left, y + believed_top - top)
 }
 
 /// Another program's files; what is dragged within the page is the page's own.

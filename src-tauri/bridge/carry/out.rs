@@ -13,14 +13,13 @@ use std::{
     sync::Arc,
 };
 use tauri::{AppHandle, Manager as _};
-use tempfile::NamedTempFile;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
     QUEUE,
     running::{Carried, Meter, Way, carry, until_cancelled},
 };
-use crate::app::Desktop;
+use crate::{app::Desktop, bridge::unfinished::Unfinished};
 
 /// What is wanted, and where.
 #[derive(Deserialize)]
@@ -47,7 +46,8 @@ pub(crate) async fn download(app: &AppHandle, fetch: Fetch) -> Result<Fetched, P
     let place = beside(&fetch.to).display().to_string();
     let meter =
         Arc::new(Meter::new(Carried { id: fetch.id.clone(), way: Way::Out, name, place, nth: 1, of: 1 }));
-    let left_out = carry(app, &meter, Box::pin(get(&engine, fetch, &meter))).await?;
+    let notes = app.state::<Desktop>().unfinished();
+    let left_out = carry(app, &meter, Box::pin(get(&engine, fetch, &notes, &meter))).await?;
     Ok(Fetched { left_out })
 }
 
@@ -55,10 +55,15 @@ fn beside(to: &Path) -> &Path {
     to.parent().unwrap_or(Path::new("/"))
 }
 
-async fn get(engine: &Engine, Fetch { id, path, to }: Fetch, meter: &Arc<Meter>) -> Result<u64, Problem> {
+async fn get(
+    engine: &Engine,
+    Fetch { id, path, to }: Fetch,
+    notes: &Path,
+    meter: &Arc<Meter>,
+) -> Result<u64, Problem> {
     let source = FileRef { id, path };
     let found = engine.file_stat(source.clone()).await?;
-    let file = beginning(beside(&to)).map_err(|e| cannot(&to, &e))?;
+    let file = Unfinished::begin(notes, beside(&to)).map_err(|e| cannot(&to, &e))?;
     let out = file.reopen().map_err(|e| cannot(&to, &e))?;
     let left_out = match found.kind {
         FileKind::Directory => zip(counted(engine.read_tree(&source).await?, meter), out).await?,
@@ -75,18 +80,8 @@ async fn get(engine: &Engine, Fetch { id, path, to }: Fetch, meter: &Arc<Meter>)
             ));
         }
     };
-    file.persist(&to).map_err(|e| cannot(&to, &e.error))?;
+    file.finish(&to).map_err(|e| cannot(&to, &e))?;
     Ok(left_out)
-}
-
-/// A file that is not complete. Its name tells what it is, should nobody be left to remove it; once in its place it is as
-/// open to others as any new file of this person's.
-fn beginning(folder: &Path) -> io::Result<NamedTempFile> {
-    let mut named = tempfile::Builder::new();
-    named.prefix(".slipway-").suffix(".part");
-    #[cfg(unix)]
-    named.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    named.tempfile_in(folder)
 }
 
 fn counted(bytes: ByteStream, meter: &Arc<Meter>) -> ByteStream {
@@ -201,6 +196,7 @@ mod tests {
     use bytes::BytesMut;
     use futures_util::stream;
     use std::fs;
+    use tempfile::NamedTempFile;
 
     fn tree_of(entries: &[(&str, tree::Kind, &[u8])], whole: bool) -> ByteStream {
         let mut out = BytesMut::new();
