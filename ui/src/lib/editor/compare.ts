@@ -14,11 +14,10 @@ const look = EditorView.theme({
   '.cm-deletedLineGutter': { background: 'var(--bad)' },
   // The library's own buttons are white on colours of their own.
   '.cm-deletedChunk button': {
-    height: '18px',
     border: '1px solid var(--line-strong)',
     background: 'var(--raised)',
     color: 'var(--text)',
-    font: 'var(--text-xs)/16px var(--font-ui)',
+    font: 'var(--text-xs)/22px var(--font-ui)',
   },
   '.cm-deletedChunk button:hover': { background: 'var(--hover)' },
   '.cm-chunkButtons': { position: 'absolute', insetInlineEnd: '8px', display: 'flex', gap: '4px' },
