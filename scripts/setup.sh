@@ -7,7 +7,7 @@
 SETUP_BUILD=(build-essential pkg-config ca-certificates curl git python3 libwebkit2gtk-4.1-dev
   libayatana-appindicator3-dev librsvg2-dev libxdo-dev)
 # What the tests drive it with: a display, a session bus, WebDriver, a window manager, a hand on the mouse.
-SETUP_TEST=(xvfb xauth dbus dbus-x11 webkit2gtk-driver openbox xdotool python3-gi gir1.2-gtk-3.0 imagemagick procps
+SETUP_TEST=(xvfb xauth dbus dbus-x11 webkit2gtk-driver openbox xdotool x11-utils python3-gi gir1.2-gtk-3.0 imagemagick procps
   iproute2 unzip shellcheck)
 # What the stand-in images are made with, where no registry can be reached.
 SETUP_STANDIN=(python3-pip debootstrap debian-archive-keyring ca-certificates)

@@ -15,6 +15,7 @@ use crate::{
     arguments::{self, Arguments},
     bridge::{
         self,
+        carry::running::Carries,
         events::{DesktopEvent, Listeners, tell},
         host::Hosts,
         owner::{self, Owner},
@@ -42,6 +43,8 @@ pub(crate) struct Desktop {
     pub(crate) streams: Streams,
     /// Shells of this machine.
     pub(crate) hosts: Hosts,
+    /// What goes over the windows' edges.
+    pub(crate) carries: Carries,
     started: Instant,
     paths: Mutex<Vec<PathBuf>>,
     samples: Option<PathBuf>,
@@ -71,6 +74,11 @@ impl Desktop {
     pub(crate) fn samples(&self) -> Vec<&'static Sample> {
         let Some(folder) = &self.samples else { return Vec::new() };
         SAMPLES.iter().filter(|sample| folder.join(sample.name).is_dir()).collect()
+    }
+
+    /// Where is noted what is written elsewhere and not complete.
+    pub(crate) fn unfinished(&self) -> PathBuf {
+        self.directory.join("unfinished")
     }
 
     /// Where pictures a person takes are saved.
@@ -122,6 +130,7 @@ pub(crate) fn run(paths: Vec<PathBuf>, started: Instant) -> Result<(), Box<dyn s
         listeners: Listeners::default(),
         streams: Streams::default(),
         hosts: Hosts::default(),
+        carries: Carries::default(),
         started,
         paths: Mutex::new(paths),
         samples: environment.samples_dir.clone(),

@@ -1,5 +1,6 @@
-//! The one way the app ends: windows out of sight, streams, shells of the host tab, then the engine in its own order. Reached by the close
-//! button, the tray, the signals that ask a program to end, and another owner; a second ask does not wait for an answer.
+//! The one way the app ends: windows out of sight, streams, shells of the host tab and what is being copied, then the
+//! engine in its own order. Reached by the close button, the tray, the signals that ask a program to end, and another
+//! owner; a second ask does not wait for an answer.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use tauri::{AppHandle, Manager};
@@ -49,7 +50,7 @@ pub(crate) fn begin(app: &AppHandle, keep: Option<bool>) {
     let app = app.clone();
     tauri::async_runtime::spawn(async move {
         let desktop = app.state::<Desktop>();
-        desktop.hosts.end().await;
+        tokio::join!(desktop.hosts.end(), desktop.carries.end());
         desktop.owner.end(keep).await;
         app.state::<Shutdown>().done.store(true, Ordering::Release);
         app.exit(0);

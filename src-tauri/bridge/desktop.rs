@@ -109,6 +109,12 @@ struct Shortcuts {
     chords: Vec<Chord>,
 }
 
+/// The number by which it is told of.
+#[derive(Deserialize)]
+struct Carry {
+    carry: u32,
+}
+
 #[derive(Deserialize)]
 struct Close {
     keep: bool,
@@ -184,16 +190,16 @@ pub(super) async fn answer(webview: &Webview, name: &str, body: Value) -> Result
         }
         "desktop.choose" => choose(app, read(body)?).await,
         "desktop.save-log" => {
-            let engine = app.state::<Desktop>().owner.engine().await?;
-            json!({ "lines": log_file::save(&engine, read(body)?).await? })
+            let desktop = app.state::<Desktop>();
+            let engine = desktop.owner.engine().await?;
+            json!({ "lines": log_file::save(&engine, &desktop.unfinished(), read(body)?).await? })
         }
-        "desktop.upload" => {
-            let engine = app.state::<Desktop>().owner.engine().await?;
-            json!(carry::put(&engine, read(body)?).await?)
-        }
-        "desktop.download" => {
-            let engine = app.state::<Desktop>().owner.engine().await?;
-            json!({ "left_out": carry::get(&engine, read(body)?).await? })
+        "desktop.upload" => json!(carry::upload(app, read(body)?).await?),
+        "desktop.download" => json!(carry::download(app, read(body)?).await?),
+        "desktop.carry-cancel" => {
+            let Carry { carry } = read(body)?;
+            app.state::<Desktop>().carries.cancel(carry);
+            Value::Null
         }
         "desktop.clipboard-write" => {
             let Text { text } = read(body)?;

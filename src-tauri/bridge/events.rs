@@ -12,6 +12,7 @@ use tauri::{
     ipc::{Channel, InvokeResponseBody},
 };
 
+use super::carry::running::Far;
 use crate::{
     app::Desktop,
     drag::{Over, Phase},
@@ -33,6 +34,10 @@ pub(crate) enum DesktopEvent {
     Notice { text: String },
     /// The host tab was switched on or off.
     HostShell { on: bool },
+    /// How far something is that goes over the window's edge.
+    Carry(Far),
+    /// That is over, however it ended; whoever asked for it has the answer.
+    CarryEnded { carry: u32 },
     /// A workspace was chosen in the tray.
     Show { id: WorkspaceId },
     /// One of the interface's own chords was pressed while the page had the keyboard.

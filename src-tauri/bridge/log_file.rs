@@ -8,7 +8,8 @@ use std::{
     path::{Path, PathBuf},
     time::{Duration, UNIX_EPOCH},
 };
-use tempfile::NamedTempFile;
+
+use super::unfinished::Unfinished;
 
 /// Lines asked for at once.
 const LINES: u32 = 5000;
@@ -25,12 +26,16 @@ pub(super) struct LogFile {
 }
 
 /// Writes it and answers with the number of lines.
-pub(super) async fn save(engine: &impl Api, LogFile { query, path, json }: LogFile) -> Result<u64, Problem> {
+pub(super) async fn save(
+    engine: &impl Api,
+    notes: &Path,
+    LogFile { query, path, json }: LogFile,
+) -> Result<u64, Problem> {
     if !path.is_absolute() {
         return Err(Problem::new(Code::Invalid, "A file is written to a full path only."));
     }
     let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
-    let mut file = BufWriter::new(NamedTempFile::new_in(folder).map_err(|e| cannot(&path, &e))?);
+    let mut file = BufWriter::new(Unfinished::begin(notes, &folder).map_err(|e| cannot(&path, &e))?);
     let mut query = LogQuery { after: None, tail: None, limit: Some(LINES), wait_ms: None, ..query };
     let mut lines = 0;
     // What is printed while it is written is left out, or a flood would never end.
@@ -51,7 +56,7 @@ pub(super) async fn save(engine: &impl Api, LogFile { query, path, json }: LogFi
         query.after = Some(next);
     }
     let file = file.into_inner().map_err(|e| cannot(&path, e.error()))?;
-    file.persist(&path).map_err(|e| cannot(&path, &e.error))?;
+    file.finish(&path).map_err(|e| cannot(&path, &e))?;
     Ok(lines)
 }
 

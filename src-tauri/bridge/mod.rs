@@ -3,7 +3,7 @@
 //! does this door.
 
 mod attach;
-mod carry;
+pub(crate) mod carry;
 mod desktop;
 pub(crate) mod events;
 pub(crate) mod host;
@@ -11,6 +11,7 @@ mod log_file;
 mod outlet;
 pub(crate) mod owner;
 pub(crate) mod streams;
+mod unfinished;
 
 use serde::Deserialize;
 use serde_json::Value;

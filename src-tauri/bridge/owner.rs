@@ -9,6 +9,7 @@ use std::{env, path::PathBuf, sync::Mutex, time::Duration};
 use tauri::{AppHandle, Manager};
 use tokio::sync::{oneshot, watch};
 
+use super::unfinished;
 use crate::{app::Desktop, shutdown};
 
 /// Longest a call waits for the engine.
@@ -94,6 +95,9 @@ pub(crate) async fn run(app: AppHandle, environment: Environment) {
         desktop.owner.state.send_replace(State::Failed(problem));
         tokio::time::sleep(AGAIN).await;
     };
+    let left = unfinished::left(&desktop.unfinished());
+    // Where they lie may be slow to answer.
+    tauri::async_runtime::spawn_blocking(move || unfinished::remove(&left));
     let engine = owner.engine().clone();
     desktop.owner.state.send_replace(State::Open(engine.clone()));
     let end = tokio::select! {

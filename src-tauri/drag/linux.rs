@@ -17,7 +17,7 @@ const ADDRESSES: &str = "text/uri-list";
 
 #[derive(Default)]
 struct Followed {
-    /// Where the pointer was last, in pixels of the webview.
+    /// Where the pointer was last, in pixels of the window's content.
     at: (i32, i32),
     /// Questions for the dragged files that have no answer yet. The toolkit answers every one, late or with nothing.
     questions: u32,
@@ -35,10 +35,9 @@ type Kind = fn(Vec<PathBuf>, f64, f64) -> Report;
 /// Tells of every drag of files over a webview of a window, and keeps them from the page.
 pub(crate) fn follow(app: &AppHandle, window: &str, over: Over, view: &WebView) {
     let (app, window) = (app.clone(), window.to_owned());
-    let tell = Rc::new(move |view: &WebView, what: Kind, followed: &Followed| {
-        let x = f64::from(view.margin_start() + followed.at.0);
-        let y = f64::from(view.margin_top() + followed.at.1);
-        report(&app, &window, over, what(followed.files.clone().unwrap_or_default(), x, y));
+    let tell = Rc::new(move |what: Kind, followed: &Followed| {
+        let (x, y) = followed.at;
+        report(&app, &window, over, what(followed.files.clone().unwrap_or_default(), x.into(), y.into()));
     });
     let followed: Rc<RefCell<Followed>> = Rc::default();
 
@@ -48,7 +47,7 @@ pub(crate) fn follow(app: &AppHandle, window: &str, over: Over, view: &WebView) 
             return false;
         }
         let drag = &mut *drag.borrow_mut();
-        drag.at = (x, y);
+        drag.at = really(view, x, y);
         if !drag.inside {
             drag.inside = true;
             drag.files = None;
@@ -57,7 +56,7 @@ pub(crate) fn follow(app: &AppHandle, window: &str, over: Over, view: &WebView) 
         // Until the files are known they are taken to be some: the pointer must not say no for a moment.
         let taken = drag.files.as_ref().is_none_or(|files| !files.is_empty());
         context.drag_status(if taken { DragAction::COPY } else { DragAction::empty() }, time);
-        say(view, |_, x, y| Report::Over(x, y), drag);
+        say(|_, x, y| Report::Over(x, y), drag);
         true
     });
 
@@ -79,8 +78,8 @@ pub(crate) fn follow(app: &AppHandle, window: &str, over: Over, view: &WebView) 
             .map(|(path, _)| path);
         drag.files = Some(files.collect());
         match drag.let_go.take() {
-            None => say(view, Report::Enter, drag),
-            Some(time) => end(drag, view, context, time, &*say),
+            None => say(Report::Enter, drag),
+            Some(time) => end(drag, context, time, &*say),
         }
     });
 
@@ -90,9 +89,9 @@ pub(crate) fn follow(app: &AppHandle, window: &str, over: Over, view: &WebView) 
             return false;
         }
         let drag = &mut *drag.borrow_mut();
-        drag.at = (x, y);
+        drag.at = really(view, x, y);
         if drag.files.is_some() {
-            end(drag, view, context, time, &*say);
+            end(drag, context, time, &*say);
         } else {
             if drag.questions == 0 {
                 ask(drag, view, context, time);
@@ -109,15 +108,31 @@ pub(crate) fn follow(app: &AppHandle, window: &str, over: Over, view: &WebView) 
         // WebKit was told of no drag, so it must not hear of its end.
         view.stop_signal_emission_by_name("drag-leave");
         // A leave also comes just before a drop: wait for the drop to have been told.
-        let (drag, say, view) = (followed.clone(), tell.clone(), view.clone());
+        let (drag, say) = (followed.clone(), tell.clone());
         glib::idle_add_local_once(move || {
             let drag = &mut *drag.borrow_mut();
             if drag.let_go.is_none() && std::mem::take(&mut drag.inside) {
                 drag.files = None;
-                say(&view, |_, _, _| Report::Leave, drag);
+                say(|_, _, _| Report::Leave, drag);
             }
         });
     });
+}
+
+/// Where the pointer is in the window's content. On X11 what a drag tells, and which view it tells, can be of where it was:
+/// the other program says more only after an answer to the word before, and lets go without. The display itself knows.
+fn really(view: &WebView, x: i32, y: i32) -> (i32, i32) {
+    let told = (view.margin_start() + x, view.margin_top() + y);
+    let display = view.display();
+    let pointer = display.default_seat().and_then(|seat| seat.pointer());
+    let window = view.toplevel().and_then(|top| top.window());
+    let (true, Some(window), Some(pointer)) = (display.type_().name() == "GdkX11Display", window, pointer)
+    else {
+        return told;
+    };
+    let (_, x, y, _) = window.device_position(&pointer);
+    let inside = (0..window.width()).contains(&x) && (0..window.height()).contains(&y);
+    if inside { (x, y) } else { told }
 }
 
 /// Another program's files; what is dragged within the page is the page's own.
@@ -131,16 +146,10 @@ fn ask(drag: &mut Followed, view: &WebView, context: &DragContext, time: u32) {
 }
 
 /// A drop whose files are known.
-fn end(
-    drag: &mut Followed,
-    view: &WebView,
-    context: &DragContext,
-    time: u32,
-    say: &dyn Fn(&WebView, Kind, &Followed),
-) {
+fn end(drag: &mut Followed, context: &DragContext, time: u32, say: &dyn Fn(Kind, &Followed)) {
     let some = drag.files.as_ref().is_some_and(|files| !files.is_empty());
     context.drag_finish(some, false, time);
     drag.inside = false;
-    say(view, if some { Report::Drop } else { |_, _, _| Report::Leave }, drag);
+    say(if some { Report::Drop } else { |_, _, _| Report::Leave }, drag);
     drag.files = None;
 }

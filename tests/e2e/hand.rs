@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use fantoccini::Locator;
 use slipway_tests::{app::App, wait_until};
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 /// A first install from a registry, on two cores that others use as well.
 pub(crate) const INSTALLING: Duration = Duration::from_mins(5);
@@ -65,6 +65,25 @@ pub(crate) async fn type_line(app: &App, line: &str, answer: &str) -> Result<()>
         // Long output wraps at the terminal's width.
         ensure!(text.replace('\n', "").contains(answer), "it shows {text:?}");
         Ok(Some(()))
+    })
+    .await
+}
+
+/// Types a path into the system's dialog that asks where to save.
+pub(crate) async fn save_as(app: &App, file: &Path) -> Result<()> {
+    let path = file.to_str().context("a path that is not text")?;
+    let dialog = wait_until("the dialog that asks where", SOON, async || {
+        let found = app.display.xdotool(&["search", "--onlyvisible", "--name", "^Save$"]).await?;
+        Ok(found.lines().last().map(str::to_owned))
+    })
+    .await?;
+    app.display.xdotool(&["windowactivate", "--sync", &dialog]).await?;
+    app.display.xdotool(&["key", "ctrl+a"]).await?;
+    app.display.xdotool(&["type", path]).await?;
+    app.display.xdotool(&["key", "Return"]).await?;
+    wait_until("the dialog to close", SOON, async || {
+        let found = app.display.run("xdotool", &["search", "--onlyvisible", "--name", "^Save$"]).await?;
+        Ok(found.stdout.is_empty().then_some(()))
     })
     .await
 }

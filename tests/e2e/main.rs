@@ -3,6 +3,7 @@
 
 #![expect(clippy::print_stdout, reason = "figures belong in the test log")]
 
+mod carry;
 mod drop;
 mod ending;
 mod frames;

@@ -118,12 +118,14 @@ impl Display {
     pub async fn window_at(&self, title: &str) -> Result<(i32, i32)> {
         let found = self.xdotool(&["search", "--onlyvisible", "--name", title]).await?;
         let window = found.lines().last().context("no such window")?.to_owned();
-        let shell = self.xdotool(&["getwindowgeometry", "--shell", &window]).await?;
+        // xdotool's own figure has the frame twice.
+        let output = self.run("xwininfo", &["-id", &window]).await?;
+        let said = String::from_utf8(output.stdout)?;
         let figure = |name: &str| -> Result<i32> {
-            let line = shell.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-            Ok(line.context("no such figure")?.parse()?)
+            let line = said.lines().find_map(|line| line.trim().strip_prefix(name));
+            Ok(line.context("no such figure")?.trim().parse()?)
         };
-        Ok((figure("X")?, figure("Y")?))
+        Ok((figure("Absolute upper-left X:")?, figure("Absolute upper-left Y:")?))
     }
 
     /// Drags a file from a small window of another program onto a place of the screen, by the mouse.

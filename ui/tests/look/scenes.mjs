@@ -114,6 +114,25 @@ export const scenes = {
       await page.until("document.querySelector('[data-testid=drop-overlay]')");
     },
   },
+  carries: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows') && document.querySelector('#file-2')",
+    async act(page) {
+      await page.run(
+        "(() => { const one = { kind: 'carry', carry: 1, id: 'shop-demo-k3f9', way: 'in', name: 'harbour-at-dawn-uncompressed.mov', place: '/workspace/src/assets', nth: 2, of: 3, done: 412e6, total: 1.3e9, cancelled: false }; fixture.tell(one); fixture.tell({ ...one, carry: 2, way: 'out', name: 'public.zip', place: '/home/me/Downloads', nth: 1, of: 1, done: 84e6, total: null }); fixture.tell({ ...one, carry: 3, name: 'notes', id: 'old-landing-k3f9', of: 1, nth: 1, cancelled: true }); })()",
+      );
+      await page.until("document.querySelectorAll('[data-testid=carry]').length === 3");
+    },
+  },
+  carrieswide: {
+    state: 'ready',
+    wait: "document.querySelector('.xterm-rows')",
+    async act(page) {
+      await scenes.carries.act(page);
+      await page.key('b', { ctrl: true });
+      await page.until("!document.querySelector('[data-testid=engine-status]')");
+    },
+  },
   editor: {
     state: 'ready',
     wait: "document.querySelector('#file-2')",

@@ -103,8 +103,8 @@ describe('files from outside', () => {
 
   it('dropped on a folder of the tree go into it, and what is there is asked about', async () => {
     const answers: unknown[] = [
-      { written: ['/workspace/src/photo.png'], there: ['/home/me/notes'], left_out: 0 },
-      { written: ['/workspace/src/notes'], there: [], left_out: 1 },
+      { written: ['/workspace/src/photo.png'], there: ['/home/me/notes'], left_out: 0, ended: null },
+      { written: ['/workspace/src/notes'], there: [], left_out: 1, ended: null },
     ];
     fixture.answers.set('desktop.upload', () => answers.shift());
     over(at('/workspace/src'));
@@ -125,6 +125,29 @@ describe('files from outside', () => {
     expect(fixture.called('workspace.deploy')).toEqual([]);
   });
 
+  const dropped = async (answer: unknown) => {
+    fixture.answers.set('desktop.upload', () => answer);
+    over(at('/workspace/src'));
+    tell('enter');
+    tell('drop');
+    return (await screen.findByTestId('notice')).textContent;
+  };
+
+  it('that were cancelled say what arrived before, and ask nothing', async () => {
+    const ended = { code: 'cancelled', message: 'The copying was cancelled.' };
+    expect(await dropped({ written: [], there: ['/home/me/notes'], left_out: 0, ended })).toContain(
+      'Cancelled. Nothing was copied into /workspace/src.',
+    );
+    expect(screen.queryByTestId('dialog')).toBeNull();
+  });
+
+  it('of which one fails say why, and what arrived before', async () => {
+    const ended = { code: 'storage', message: '/home/me/notes cannot be read.' };
+    const said = await dropped({ written: ['/workspace/src/photo.png'], there: [], left_out: 0, ended });
+    expect(said).toContain('/home/me/notes cannot be read. 1 thing was copied into /workspace/src before.');
+    expect(app.files.marks.of('/workspace/src/photo.png')).not.toBe('changed');
+  });
+
   it('go out as a zip where a person chose', async () => {
     fixture.answers.set('desktop.choose', () => ({ paths: ['/home/me/src.zip'] }));
     fixture.answers.set('desktop.download', () => ({ left_out: 0 }));
@@ -139,5 +162,20 @@ describe('files from outside', () => {
       ]),
     );
     expect(fixture.called('desktop.choose')).toEqual([{ kind: 'save', name: 'src.zip' }]);
+  });
+
+  it('that are not saved to the end are not said to be there', async () => {
+    fixture.answers.set('desktop.choose', () => ({ paths: ['/home/me/README.md'] }));
+    fixture.answers.set('desktop.download', () => {
+      throw { code: 'cancelled', message: 'The copying was cancelled.' };
+    });
+    const entry = fileEntries(app, ready, rowOf('/workspace/README.md')).menu.find(
+      (one) => one.kind === 'item' && one.testid === 'download',
+    );
+    if (entry?.kind !== 'item') throw new Error('it is not offered');
+    entry.run();
+    const said = await screen.findByTestId('notice');
+    expect(said.textContent).toContain('Cancelled. Nothing was written to /home/me/README.md.');
+    expect(said.classList).not.toContain('error');
   });
 });

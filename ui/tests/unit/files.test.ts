@@ -250,7 +250,7 @@ describe('following', () => {
     // The one that is looked at needs no mark.
     await vi.waitFor(() => expect(app.files.marks.of(path)).toBeNull());
     await vi.waitFor(() => expect(fixture.called('file.watch')).toHaveLength(3));
-    expect(fixture.called('file.watch').at(-1)).toMatchObject({ after: 'w-1', wait_ms: 10_000 });
+    expect(fixture.called('file.watch').at(-1)).toMatchObject({ after: 'w-1', wait_ms: 60_000 });
     end();
     fixture.disk.change([]);
     await Promise.resolve();

@@ -83,11 +83,15 @@ export function browserDesktop(): { call: Backend['desktop']; events: Backend['d
         return refuse('take a picture of the page');
       case 'desktop.choose':
         return refuse('hand over a path on this machine');
+      case 'desktop.upload':
+        return refuse('read a file of this machine');
       case 'desktop.save-log':
+      case 'desktop.download':
         return refuse('write a file on this machine');
       case 'desktop.host-shell':
         return refuse('give you a shell of this machine');
       case 'desktop.interactive':
+      case 'desktop.carry-cancel':
       case 'desktop.shortcuts':
       case 'desktop.theme':
       case 'desktop.close':

@@ -40,10 +40,13 @@ export type DesktopCommands = {
   /** Files and folders of this machine into a folder of a workspace; what is there already only with `replace`. */
   'desktop.upload': [
     { id: WorkspaceId; paths: string[]; into: string; replace: boolean },
-    { written: string[]; there: string[]; left_out: number },
+    /** `ended` says why the rest was not sent: it was cancelled, or one of them failed. */
+    { written: string[]; there: string[]; left_out: number; ended: Problem | null },
   ];
   /** A file as it is, a folder as a zip. */
   'desktop.download': [{ id: WorkspaceId; path: string; to: string }, { left_out: number }];
+  /** Cancels one of either, by the number it is told of with. */
+  'desktop.carry-cancel': [{ carry: number }, unknown];
   'desktop.clipboard-write': [{ text: string }, unknown];
   'desktop.clipboard-read': [Record<string, never>, { text: string }];
   'desktop.shortcuts': [{ chords: PageChord[] }, unknown];
@@ -61,6 +64,24 @@ export type DesktopCommands = {
 };
 export type DesktopName = keyof DesktopCommands;
 
+/** How far something is that goes over the window's edge, in any window. */
+export type Carry = {
+  carry: number;
+  id: WorkspaceId;
+  way: 'in' | 'out';
+  /** What of it is on its way now. */
+  name: string;
+  /** The folder it goes to. */
+  place: string;
+  /** Which of them that is, from 1 on, and how many go together. */
+  nth: number;
+  of: number;
+  /** Bytes that went, and of all of it once they are known. */
+  done: number;
+  total: number | null;
+  cancelled: boolean;
+};
+
 export type DesktopEvent =
   | {
       kind: 'drag';
@@ -76,6 +97,10 @@ export type DesktopEvent =
   | { kind: 'host-shell'; on: boolean }
   /** Something the desktop did or refused, in one sentence. */
   | { kind: 'notice'; text: string }
+  /** Told ten times a second at most, of what takes longer than a moment. */
+  | ({ kind: 'carry' } & Carry)
+  /** That is over, however it ended. */
+  | { kind: 'carry-ended'; carry: number }
   /** A workspace was chosen outside the window, in the tray. */
   | { kind: 'show'; id: WorkspaceId }
   /** Keys of ours were pressed while the previewed page had the keyboard. */

@@ -12,6 +12,14 @@ const look = EditorView.theme({
   '.cm-deletedChunk .cm-deletedText': { background: 'none', textDecoration: 'underline', textUnderlineOffset: '3px' },
   '.cm-changedLineGutter, &.cm-merge-b .cm-changedLineGutter': { background: 'var(--ok)' },
   '.cm-deletedLineGutter': { background: 'var(--bad)' },
+  // The library's own buttons are white on colours of their own.
+  '.cm-deletedChunk button': {
+    border: '1px solid var(--line-strong)',
+    background: 'var(--raised)',
+    color: 'var(--text)',
+    font: 'var(--text-xs)/22px var(--font-ui)',
+  },
+  '.cm-deletedChunk button:hover': { background: 'var(--hover)' },
   '.cm-chunkButtons': { position: 'absolute', insetInlineEnd: '8px', display: 'flex', gap: '4px' },
 });
 

@@ -34,12 +34,24 @@ export const files = {
   download: 'Save to this machine…',
   downloadZip: 'Save as zip…',
   uploadHere: (folder: string) => `Copied into ${folder}`,
-  uploading: (n: number, folder: string) => `Copying ${plural(n, 'thing', 'things')} into ${folder}…`,
   uploaded: (n: number, folder: string, leftOut: number) =>
     `${plural(n, 'thing is', 'things are')} in ${folder} now${leftOut > 0 ? `; ${plural(leftOut, 'link or special file was', 'links or special files were')} left out` : ''}.`,
-  saving: (name: string) => `Saving ${name}…`,
+  uploadCancelled: (n: number, folder: string) =>
+    `Cancelled. ${n === 0 ? `Nothing was copied into ${folder}.` : `${plural(n, 'thing was', 'things were')} copied into ${folder} before.`}`,
+  before: (n: number, folder: string) => `${plural(n, 'thing was', 'things were')} copied into ${folder} before.`,
   saved: (path: string, leftOut: number) =>
     `Saved to ${path}${leftOut > 0 ? `; ${plural(leftOut, 'link or special file was', 'links or special files were')} left out` : ''}`,
+  saveCancelled: (path: string) => `Cancelled. Nothing was written to ${path}.`,
+  carried: {
+    title: 'Being copied',
+    in: (name: string, folder: string) => `Copying ${name} into ${folder}`,
+    out: (name: string, folder: string) => `Saving ${name} in ${folder}`,
+    nth: (nth: number, of: number) => `${nth} of ${of}`,
+    cancel: (name: string) => `Cancel copying ${name}`,
+    cancelling: 'Cancelling…',
+    allOf: (done: string, total: string) => `${done} of ${total}`,
+    elsewhere: (workspace: string) => `in ${workspace}`,
+  },
   replaceTitle: (n: number) => (n === 1 ? 'Replace what is there?' : `Replace ${n} that are there?`),
   replaceText: (folder: string) => `${folder} holds something of that name already. A folder is added to, not emptied.`,
   replaceDo: 'Replace',

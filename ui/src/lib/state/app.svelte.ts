@@ -5,6 +5,7 @@ import { asProblem, type Backend, type DesktopEvent, type DesktopStart } from '.
 import { Terminals } from '../terminal/terminals.svelte';
 import type { Event, Problem, WorkspaceId } from '../wire';
 import { Actions } from './actions';
+import { Carries } from './carries.svelte';
 import { Drag } from './drag.svelte';
 import { Feed } from './feed.svelte';
 import { FileTree } from './files.svelte';
@@ -37,6 +38,7 @@ export class App {
   readonly act: Actions;
   readonly snapshots: Snapshots;
   readonly syncing: Syncing;
+  readonly carries: Carries;
   /** The only workspace of a second window; null in the main one. */
   readonly only: WorkspaceId | null;
   desktop = $state.raw<DesktopStart | null>(null);
@@ -54,6 +56,7 @@ export class App {
     this.act = new Actions(this);
     this.snapshots = new Snapshots(this);
     this.syncing = new Syncing(this);
+    this.carries = new Carries(this);
     this.terminals = new Terminals(this);
     this.drag = new Drag(this);
   }
@@ -123,6 +126,10 @@ export class App {
         return;
       case 'notice':
         return this.view.say(event.text);
+      case 'carry':
+        return this.carries.take(event);
+      case 'carry-ended':
+        return this.carries.end(event.carry);
       case 'show':
         if (this.only === null) this.view.select(event.id);
         return;

@@ -1,147 +1,76 @@
-//! Files over the window's edge: dropped from this machine into a folder of a workspace, and out of one to where a person
-//! chose. Names that are there already are not replaced unasked; what comes out is complete or not there.
+//! Out of a workspace, to where a person chose: a file as it is, a folder as a zip. It is complete or not there: it is
+//! written beside its place and renamed.
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _, stream};
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
-use slipway_engine::{ByteStream, Engine, Odd, Packed, Upload, Zipped, mode, pack, tree, unreadable};
-use slipway_wire::{Api as _, Code, FileKind, FileRef, Problem, WorkspaceId, shown_name};
+use slipway_engine::{ByteStream, Engine, Odd, Zipped, tree};
+use slipway_wire::{Api as _, Code, FileKind, FileRef, Problem, WorkspaceId};
 use std::{
-    fs::{self, File},
-    io::{self, Read as _, Write as _},
+    fs::File,
+    io::{self, Write as _},
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
 };
-use tempfile::NamedTempFile;
+use tauri::{AppHandle, Manager as _};
 use tokio::sync::{mpsc, oneshot};
 
-/// Read of a file at once.
-const PIECE: usize = 256 * 1024;
-/// Pieces between a file, which blocks, and a connection, which does not.
-const QUEUE: usize = 8;
-
-/// What was dropped, and on which folder.
-#[derive(Deserialize)]
-pub(super) struct Dropping {
-    id: WorkspaceId,
-    paths: Vec<PathBuf>,
-    into: String,
-    /// Also where something has the name already.
-    #[serde(default)]
-    replace: bool,
-}
-
-/// What came of it.
-#[derive(Default, Serialize)]
-pub(super) struct Dropped {
-    /// Paths in the container that are new.
-    written: Vec<String>,
-    /// Paths of this machine whose names are there already; they were not sent.
-    there: Vec<PathBuf>,
-    /// Links out of a folder and things that are no files, which were not sent.
-    left_out: u64,
-}
-
-/// Sends them one after another.
-pub(super) async fn put(
-    engine: &Engine,
-    Dropping { id, paths, into, replace }: Dropping,
-) -> Result<Dropped, Problem> {
-    let mut done = Dropped::default();
-    let left_out = Arc::new(AtomicU64::new(0));
-    for path in paths {
-        if !path.is_absolute() {
-            return Err(Problem::new(Code::Invalid, "A file is sent by its full path only."));
-        }
-        let name = path.file_name().map(|name| shown_name(name.as_encoded_bytes()));
-        let Some(name) = name else {
-            return Err(Problem::new(Code::Invalid, format!("{} has no name.", path.display())));
-        };
-        let target = FileRef { id: id.clone(), path: format!("{}/{name}", into.trim_end_matches('/')) };
-        if !replace && is_there(engine, &target).await? {
-            done.there.push(path);
-            continue;
-        }
-        let found = fs::metadata(&path).map_err(|e| unreadable(&path, &e))?;
-        if found.is_dir() {
-            let counted = Arc::clone(&left_out);
-            let packed = pack(path, move |told| {
-                if matches!(told, Packed::LeftOut(..)) {
-                    counted.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-            engine.write_tree(&target, Box::pin(packed)).await?;
-        } else if found.is_file() {
-            let file = File::open(&path).map_err(|e| unreadable(&path, &e))?;
-            let upload = Upload { mode: mode(&found), size: found.len(), ..Upload::default() };
-            engine.upload(&target, upload, Box::pin(content(file, path))).await?;
-        } else {
-            return Err(Problem::new(
-                Code::Refused,
-                format!("{} is neither a file nor a folder.", path.display()),
-            ));
-        }
-        done.written.push(target.path);
-    }
-    done.left_out = left_out.load(Ordering::Relaxed);
-    Ok(done)
-}
-
-async fn is_there(engine: &Engine, target: &FileRef) -> Result<bool, Problem> {
-    match engine.file_stat(target.clone()).await {
-        Ok(_) => Ok(true),
-        Err(problem) if problem.code == Code::NotFound => Ok(false),
-        Err(problem) => Err(problem),
-    }
-}
-
-/// A file's bytes, read on a thread of its own.
-fn content(mut file: File, path: PathBuf) -> impl Stream<Item = Result<Bytes, Problem>> + Send + 'static {
-    let (send, receive) = mpsc::channel(QUEUE);
-    tokio::task::spawn_blocking(move || {
-        loop {
-            let mut piece = vec![0; PIECE];
-            let read = file.read(&mut piece).map_err(|e| unreadable(&path, &e));
-            let last = !matches!(read, Ok(1..));
-            let piece = read.map(|length| {
-                piece.truncate(length);
-                Bytes::from(piece)
-            });
-            // Nobody takes it any more, or there is no more.
-            if send.blocking_send(piece).is_err() || last {
-                return;
-            }
-        }
-    });
-    stream::unfold(receive, |mut receive| async move { receive.recv().await.map(|piece| (piece, receive)) })
-}
+use super::{
+    QUEUE,
+    running::{Carried, Meter, Way, carry, until_cancelled},
+};
+use crate::{app::Desktop, bridge::unfinished::Unfinished};
 
 /// What is wanted, and where.
 #[derive(Deserialize)]
-pub(super) struct Fetch {
+pub(crate) struct Fetch {
     id: WorkspaceId,
     path: String,
     to: PathBuf,
 }
 
-/// Writes a file as it is, or a folder as a zip. Gives how much was left out.
-pub(super) async fn get(engine: &Engine, Fetch { id, path, to }: Fetch) -> Result<u64, Problem> {
-    if !to.is_absolute() {
+/// What came of it.
+#[derive(Serialize)]
+pub(crate) struct Fetched {
+    /// Links out of the folder and things that are no files, which are not in the zip.
+    left_out: u64,
+}
+
+/// Writes a file as it is, or a folder as a zip, in sight of every window.
+pub(crate) async fn download(app: &AppHandle, fetch: Fetch) -> Result<Fetched, Problem> {
+    if !fetch.to.is_absolute() {
         return Err(Problem::new(Code::Invalid, "A file is written to a full path only."));
     }
+    let engine = app.state::<Desktop>().owner.engine().await?;
+    let name = fetch.to.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let place = beside(&fetch.to).display().to_string();
+    let meter =
+        Arc::new(Meter::new(Carried { id: fetch.id.clone(), way: Way::Out, name, place, nth: 1, of: 1 }));
+    let notes = app.state::<Desktop>().unfinished();
+    let left_out = carry(app, &meter, Box::pin(get(&engine, fetch, &notes, &meter))).await?;
+    Ok(Fetched { left_out })
+}
+
+fn beside(to: &Path) -> &Path {
+    to.parent().unwrap_or(Path::new("/"))
+}
+
+async fn get(
+    engine: &Engine,
+    Fetch { id, path, to }: Fetch,
+    notes: &Path,
+    meter: &Arc<Meter>,
+) -> Result<u64, Problem> {
     let source = FileRef { id, path };
     let found = engine.file_stat(source.clone()).await?;
-    let beside = to.parent().unwrap_or(Path::new("/")).to_owned();
-    let file = NamedTempFile::new_in(beside).map_err(|e| cannot(&to, &e))?;
+    let file = Unfinished::begin(notes, beside(&to)).map_err(|e| cannot(&to, &e))?;
     let out = file.reopen().map_err(|e| cannot(&to, &e))?;
     let left_out = match found.kind {
-        FileKind::Directory => zip(engine.read_tree(&source).await?, out).await?,
+        FileKind::Directory => zip(counted(engine.read_tree(&source).await?, meter), out).await?,
         FileKind::File => {
+            meter.expect(found.size);
             let bytes = engine.read_file(&source, 0).await?;
-            poured(bytes, out, to.clone()).await?;
+            poured(counted(bytes, meter), out, to.clone()).await?;
             0
         }
         FileKind::Symlink | FileKind::Other => {
@@ -151,8 +80,13 @@ pub(super) async fn get(engine: &Engine, Fetch { id, path, to }: Fetch) -> Resul
             ));
         }
     };
-    file.persist(&to).map_err(|e| cannot(&to, &e.error))?;
+    file.finish(&to).map_err(|e| cannot(&to, &e))?;
     Ok(left_out)
+}
+
+fn counted(bytes: ByteStream, meter: &Arc<Meter>) -> ByteStream {
+    let counting = Arc::clone(meter);
+    until_cancelled(meter, bytes.inspect_ok(move |piece| counting.add(piece.len() as u64)))
 }
 
 async fn poured(bytes: ByteStream, out: File, to: PathBuf) -> Result<(), Problem> {
@@ -261,6 +195,8 @@ mod tests {
     use super::*;
     use bytes::BytesMut;
     use futures_util::stream;
+    use std::fs;
+    use tempfile::NamedTempFile;
 
     fn tree_of(entries: &[(&str, tree::Kind, &[u8])], whole: bool) -> ByteStream {
         let mut out = BytesMut::new();
