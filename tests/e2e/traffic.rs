@@ -20,9 +20,9 @@ const WORKSPACES: usize = 5;
 const EACH: usize = 4;
 /// Of an agent: history of four terminals, and its own.
 const AGENT: u64 = 64_000_000;
-/// Of the app with everything it started, twenty terminals with full scrollback among it: what lives in the webview is about
-/// 1 GB then, and half of that again before it collects its garbage.
-const APP: u64 = 2_000_000_000;
+/// Of the app with everything it started, twenty terminals that share their scrollback among it, and the garbage that the
+/// webview has not collected yet.
+const APP: u64 = 1_200_000_000;
 
 /// Prints for so many rounds, five a second, in one of four ways: lines; full screens in place; a flood now and then in
 /// colours and wide letters; hardly anything. Says at the end what it printed, as a terminal passes it on: bytes and

@@ -99,7 +99,7 @@ impl Default for Metrics {
                 all,
                 "reaper_lag",
                 Unit::Seconds,
-                "Between the end of a lease and the stop of its workspace",
+                "Between the end of a lease and the end of all programs of its workspace",
                 seconds(),
             ),
             sweeps: add(
@@ -220,7 +220,7 @@ impl Metrics {
         self.sweep_seconds.observe(took.as_secs_f64());
     }
 
-    /// A workspace was stopped at the end of its lease, this long after it.
+    /// All programs of a workspace were ended at the end of its lease, this long after it.
     pub(crate) fn expired(&self, late: Duration) {
         self.reaper_lag.observe(late.as_secs_f64());
     }
