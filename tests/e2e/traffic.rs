@@ -1,7 +1,7 @@
 //! Twenty terminals in five workspaces with mixed traffic: every byte arrives, once and in order, by sums that the
 //! programs make themselves; memory stays bounded; and the window is live throughout.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use slipway_tests::{app::App, containers, process, wait_until};
 use std::{
@@ -190,11 +190,11 @@ async fn follow(app: &App, opened: &BTreeMap<String, &str>) -> Result<Most> {
     let agents = agents(app).await?;
     let most = RefCell::new(Most::default());
     let patience = Duration::from_secs(rounds() as u64 / 5) + Duration::from_mins(4);
-    let looked = Cell::new(Instant::now());
+    let (looked, missing) = (Cell::new(Instant::now()), RefCell::new("nobody looked".to_owned()));
     wait_until("every program to end and its output to be parsed", patience, async || {
         // Each look walks all processes and their maps; the window is what is measured here.
         if looked.get().elapsed() < Duration::from_secs(5) {
-            return Ok(None);
+            bail!("{}", missing.borrow());
         }
         looked.set(Instant::now());
         let family = process::family(app.pid()?);
@@ -211,7 +211,8 @@ async fn follow(app: &App, opened: &BTreeMap<String, &str>) -> Result<Most> {
         let running = app.script("return window.__slipway.running()").await?;
         let all = outputs(app).await?;
         let behind = all.values().filter(|one| one.parsed != one.bytes).count();
-        ensure!(running == 0 && behind == 0, "{running} run, {behind} are not parsed to their end");
+        *missing.borrow_mut() = format!("{running} run, {behind} are not parsed to their end");
+        ensure!(running == 0 && behind == 0, "{}", missing.borrow());
         ensure!(opened.keys().all(|process| all.contains_key(process)));
         Ok(Some(()))
     })
