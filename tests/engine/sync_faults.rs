@@ -132,7 +132,7 @@ async fn an_owner_killed_at_any_moment_loses_no_edit_of_either_side() -> Result<
 }
 
 /// So long that an owner is killed while it is on its way, and what came before it is not written down.
-const LONG_WAY: u64 = 300_000_000;
+const LONG_WAY: u64 = 1_000_000_000;
 
 /// The files of a folder here, without those that have no place yet.
 fn arrived(dir: &Path) -> Result<Vec<String>> {
