@@ -58,8 +58,8 @@ impl AgentLink {
         self.closed.is_cancelled()
     }
 
-    /// Has the agent end every program of its container, and waits until none runs any more. False: it does not say so in
-    /// time.
+    /// Has the agent end every program of its container, and waits until none runs any more, but for what it may not or
+    /// cannot end (another user's, one that hangs in the kernel): that ends with the container. False: no answer in time.
     pub(crate) async fn end_programs(&self) -> bool {
         let mut client = self.client.clone();
         let request = ShutDownRequest { programs_only: true };
