@@ -126,7 +126,7 @@ describe('the time of a frame', () => {
           queueMicrotask(() => {
             now += ms;
             turns.want(turn);
-            done();
+            done(ms);
           });
         },
       };
@@ -150,13 +150,40 @@ describe('the time of a frame', () => {
     vi.restoreAllMocks();
   });
 
+  it('is what parsing takes, not what the parser waits for its own timer', () => {
+    let now = 1000;
+    vi.spyOn(performance, 'now').mockImplementation(() => now);
+    const timers: (() => void)[] = [];
+    vi.spyOn(globalThis, 'setTimeout').mockImplementation(((then: () => void) => timers.push(then)) as never);
+    // Nobody gives turns but the test.
+    vi.spyOn(Turns.prototype, 'want').mockImplementation(() => {});
+    const terminal = new Terminal({ allowProposedApi: true });
+    terminal.parser.registerOscHandler(4711, () => {
+      now += 5;
+      return true;
+    });
+    const intake = new Intake(
+      terminal,
+      new Turns(),
+      () => true,
+      () => true,
+    );
+    const took: number[] = [];
+    intake.put(text('\x1b]4711;slow\x07'), 0);
+    intake.parse(8, (ms) => took.push(ms));
+    now += 500;
+    for (const timer of timers.splice(0)) timer();
+    vi.restoreAllMocks();
+    expect(took).toEqual([5]);
+  });
+
   it('is not waited for by what comes in sight while there is some left', () => {
     const [turns, log] = [new Turns(), [] as string[]];
     const turn = (name: string, seen: boolean): Turn => ({
       seen: () => seen,
       parse: (_ms, done) => {
         log.push(name);
-        done();
+        done(0);
       },
     });
     turns.want(turn('now', true));

@@ -8,6 +8,7 @@ const LEAST = 1024;
 const MOST = 256 * 1024;
 /** Bytes parsed in a millisecond, until it is known better: slow text on a slow machine. */
 const FIRST_RATE = 2048;
+const NOTHING = new Uint8Array(0);
 
 type Entry = { bytes: Uint8Array; counted: number; until: number };
 
@@ -20,7 +21,7 @@ export class Intake implements Turn {
   #rate = FIRST_RATE;
   #parsed = 0;
   #waiting = 0;
-  #done: (() => void) | null = null;
+  #done: ((took: number) => void) | null = null;
   #history = 0;
   #position = 0;
   #closed = false;
@@ -66,7 +67,7 @@ export class Intake implements Turn {
     this.#queue = [];
     this.#turns.leave(this);
     // The terminal goes too, perhaps in the middle of its turn: the others must not wait for it.
-    this.#finish();
+    this.#finish(0);
   }
 
   #push(entry: Entry): void {
@@ -76,31 +77,34 @@ export class Intake implements Turn {
     this.#turns.want(this);
   }
 
-  /** Its turn: as much as the pieces before it let expect to fit. */
-  parse(ms: number, done: () => void): void {
-    if (this.#closed || this.#queue.length === 0) return done();
+  /** Its turn: as much as the turns before it let expect to fit. */
+  parse(ms: number, done: (took: number) => void): void {
+    if (this.#closed || this.#queue.length === 0) return done(0);
     const most = Math.max(LEAST, Math.min(MOST, Math.round(this.#rate * ms)));
     const pieces: Entry[] = [];
     let bytes = 0;
     while (bytes < most) {
       const entry = this.#queue.shift();
       if (entry === undefined) break;
-      // What is measured begins when the first piece is done: before that, xterm waits for its own timer.
-      const piece = this.#cut(entry, pieces.length === 0 ? Math.max(1, most >> 3) : most - bytes);
+      const piece = this.#cut(entry, most - bytes);
       bytes += piece.bytes.length;
       pieces.push(piece);
     }
     this.#done = done;
+    // xterm begins when its own timer fires; the wait for that takes nothing from anybody, so it is not counted.
     let begun = 0;
+    this.#terminal.write(NOTHING, () => {
+      begun = performance.now();
+    });
     for (const [at, piece] of pieces.entries()) {
       this.#terminal.write(piece.bytes, () => {
         this.#took(piece);
-        if (at === 0) begun = performance.now();
         if (at < pieces.length - 1) return;
-        if (at > 0) this.#learn(bytes - (pieces[0]?.bytes.length ?? 0), performance.now() - begun);
+        const took = performance.now() - begun;
+        this.#learn(bytes, took);
         this.flushAcks();
         if (this.#queue.length > 0) this.#turns.want(this);
-        this.#finish();
+        this.#finish(took);
       });
     }
   }
@@ -122,10 +126,10 @@ export class Intake implements Turn {
     this.#parsed += counted;
   }
 
-  #finish(): void {
+  #finish(took: number): void {
     const done = this.#done;
     this.#done = null;
-    done?.();
+    done?.(took);
   }
 
   /** Half the weight to the newest: a line of a flood may cost a hundred times what a line of text costs. */

@@ -16,8 +16,8 @@ const FRAME_MS = 16;
 export type Turn = {
   /** It is drawn. */
   seen: () => boolean;
-  /** Parses what fits into so many milliseconds and calls back when that is done. */
-  parse: (ms: number, done: () => void) => void;
+  /** Parses what fits into so many milliseconds and calls back when that is done, with how long it took. */
+  parse: (ms: number, done: (took: number) => void) => void;
 };
 
 export class Turns {
@@ -71,15 +71,14 @@ export class Turns {
     const turn = this.#choose();
     if (turn === undefined) return this.#plan();
     this.#waiting.delete(turn);
-    const [seen, begun] = [turn.seen(), performance.now()];
+    const seen = turn.seen();
     const left = seen ? SPAN_MS - UNSEEN_MS - this.#spentSeen : SPAN_MS - this.#spent;
     this.#busy = true;
-    turn.parse(Math.max(1, left), () => {
-      const now = performance.now();
+    turn.parse(Math.max(1, left), (took) => {
       this.#busy = false;
-      this.#spent += now - begun;
-      if (seen) this.#spentSeen += now - begun;
-      else this.#served.set(turn, now);
+      this.#spent += took;
+      if (seen) this.#spentSeen += took;
+      else this.#served.set(turn, performance.now());
       this.#next();
     });
   }
