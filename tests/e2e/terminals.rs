@@ -9,7 +9,7 @@ use slipway_tests::{
     socket_proxy::SocketProxy,
     wait_until,
 };
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 use tokio::process::Command;
 
 use crate::{
@@ -55,8 +55,7 @@ async fn settings(app: &App, key: &str, value: &str) -> Result<()> {
 async fn nothing_is_missing_or_twice_after_a_kill_an_end_and_a_cut() -> Result<()> {
     let folder = still_page()?;
     let sockets = tempfile::tempdir()?;
-    let real = Path::new("/var/run/docker.sock");
-    let docker = SocketProxy::start(&sockets.path().join("docker.sock"), real)?;
+    let docker = SocketProxy::start(sockets.path())?;
     let address = docker.address();
     App::run_with("terminals", &[folder.path()], &[("DOCKER_HOST", &address)], async |app| {
         wait_until_ready(app, Duration::from_mins(1)).await?;

@@ -2,15 +2,16 @@
 
 use super::{
     harness::{House, LONG, fetch, random, server},
+    puppet::Puppet,
     victim::{Orders, Victim},
 };
 use anyhow::{Context, Result, ensure};
 use slipway_tests::{containers, containers::docker, wait_until};
 use slipway_wire::{
-    Api, Code, Nothing, PhaseName, ProcessRole, RedeployRequest, Workspace, WorkspaceId, WorkspaceRef,
-    WorkspaceState,
+    Api, Code, LeaseChange, Nothing, PhaseName, ProcessRole, RedeployRequest, Workspace, WorkspaceId,
+    WorkspaceRef, WorkspaceState,
 };
-use std::{io::Write, path::Path};
+use std::{io::Write, path::Path, time::Duration};
 use zip::write::SimpleFileOptions;
 
 /// A project that stays in each phase until it is killed there, or runs.
@@ -236,4 +237,47 @@ async fn a_container_of_a_deleted_workspace_does_not_come_back() -> Result<()> {
     assert!(house.engine.workspace_list(Nothing {}).await?.is_empty());
     assert_eq!(house.status(&id).await?.state, WorkspaceState::Deleted);
     house.close().await
+}
+
+/// The agent stands still, so that its programs are not ended when the owner is killed.
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_while_a_lease_ends_it_is_remembered_that_it_ran() -> Result<()> {
+    let data = tempfile::tempdir()?;
+    let zip = zip(data.path(), "Running")?;
+    let host = format!("unix://{}", containers::socket().display());
+    let mut puppet = Puppet::start(data.path(), &zip, &host).await?;
+    puppet.order("deploy 3600").await?;
+    let id = in_state(&mut puppet, WorkspaceState::Running).await?;
+    // By its name: one that was waiting in the pool keeps the label it had there.
+    let filter = format!("name=-{id}$");
+    let container = docker(&["ps", "--quiet", "--filter", &filter]).await?.trim().to_owned();
+    docker(&["kill", "--signal", "STOP", &container]).await?;
+    puppet.order(&format!("expire {id}")).await?;
+    in_state(&mut puppet, WorkspaceState::Stopped).await?;
+    puppet.kill().await?;
+    docker(&["kill", "--signal", "CONT", &container]).await?;
+    let running = docker(&["inspect", "--format", "{{.State.Running}}", &container]).await?;
+    ensure!(running.trim() == "true", "killed too late to prove anything");
+
+    let house = House::reopen(data).await?;
+    assert_eq!(house.status(&id).await?.state, WorkspaceState::Stopped, "as was meant");
+    house.lease(&id, LeaseChange::Extend { seconds: 900 }).await?;
+    let view = house.wait_for(&id, WorkspaceState::Running).await?;
+    assert!(fetch(&view.url.context("a URL")?).await?.1.starts_with("alive"));
+    house.close().await
+}
+
+/// The only workspace of a puppet, once it is in a state.
+async fn in_state(puppet: &mut Puppet, state: WorkspaceState) -> Result<WorkspaceId> {
+    tokio::time::timeout(LONG, async {
+        loop {
+            let rows = puppet.belief().await?.rows;
+            if let Some((id, _)) = rows.iter().find(|(_, is)| *is == state) {
+                return Ok(id.clone());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .with_context(|| format!("waiting for {state:?}"))?
 }

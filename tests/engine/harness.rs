@@ -2,9 +2,9 @@
 
 use super::shell::Shell;
 use anyhow::{Context, Result, bail, ensure};
-use slipway_engine::Engine;
+use slipway_engine::{Config, Engine};
 pub(crate) use slipway_tests::engine::{config, request};
-use slipway_tests::{clock::TestClock, containers, wait_until};
+use slipway_tests::{clock::TestClock, containers, socket_proxy::SocketProxy, wait_until};
 use slipway_wire::{
     Api, EventBody, FrameKind, LeaseChange, LeaseRequest, Message, OpenProcess, Problem, ProcessExit,
     ProcessRef, Workspace, WorkspaceId, WorkspaceRef, WorkspaceRename, WorkspaceState,
@@ -160,9 +160,20 @@ impl House {
 
     /// Opens an engine with this clock on a folder that another one left.
     pub(crate) async fn reopen_with(data: tempfile::TempDir, clock: &Arc<TestClock>) -> Result<Self> {
-        let engine =
-            Engine::open(slipway_engine::Config { clock: clock.clone(), ..config(data.path())? }).await?;
+        let engine = Engine::open(Config { clock: clock.clone(), ..config(data.path())? }).await?;
         Ok(Self { engine, data })
+    }
+
+    /// A house on a folder, its Docker engine behind a proxy that can be told to fail, and with what else is to be set.
+    pub(crate) async fn behind_proxy(
+        data: tempfile::TempDir,
+        set: impl FnOnce(&mut Config),
+    ) -> Result<(Self, SocketProxy)> {
+        let proxy = SocketProxy::start(data.path())?;
+        let mut config = config(data.path())?;
+        config.docker.docker_host = Some(proxy.address());
+        set(&mut config);
+        Ok((Self { engine: Engine::open(config).await?, data }, proxy))
     }
 
     /// Changes a lease.

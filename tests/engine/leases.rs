@@ -70,14 +70,11 @@ async fn running_there(container: &str, words: &str) -> Result<Vec<u32>> {
     Ok(listed.lines().filter(|line| line.contains(words)).filter_map(pid).collect())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_of_it_runs_when_its_end_is_told_however_it_hides() -> Result<()> {
-    let (house, _clock, view) = running("duration_s = 3600\n").await?;
-    let id = view.id;
-    // Of nobody's tree, session or environment, and deaf.
-    let hides = "env -i setsid sh -c 'trap \"\" TERM HUP INT; while :; do sleep 1; : well-hidden; done' >/dev/null 2>&1 </dev/null &";
-    let (_, err, exit) = house.run(&id, &["sh", "-c", hides]).await?;
-    ensure!(exit.code == Some(0), "{err}");
+/// A program of nobody's tree, session or environment, and deaf.
+const HIDES: &str = "env -i setsid sh -c 'trap \"\" TERM HUP INT; while :; do sleep 1; : well-hidden; done' >/dev/null 2>&1 </dev/null &";
+
+/// Ends the lease while a program that hides runs: when that is told, the program does not.
+async fn ends_all(house: &House, id: &WorkspaceId) -> Result<()> {
     let container = house.containers().await?.pop().context("a container")?;
     let hidden = wait_until("the program that hides", LONG, || async {
         let found = running_there(&container, "well-hidden").await?;
@@ -94,9 +91,48 @@ async fn nothing_of_it_runs_when_its_end_is_told_however_it_hides() -> Result<()
             }
         }
     };
-    let (left, ended) = tokio::join!(told, house.lease(&id, LeaseChange::Expire));
+    let (left, ended) = tokio::join!(told, house.lease(id, LeaseChange::Expire));
     assert_eq!(left?, 0, "it goes on");
     ended?;
+    Ok(())
+}
+
+async fn hide(house: &House, id: &WorkspaceId) -> Result<()> {
+    let (_, err, exit) = house.run(id, &["sh", "-c", HIDES]).await?;
+    ensure!(exit.code == Some(0), "{err}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_it_runs_when_its_end_is_told_however_it_hides() -> Result<()> {
+    let (house, _clock, view) = running("duration_s = 3600\n").await?;
+    hide(&house, &view.id).await?;
+    ends_all(&house, &view.id).await?;
+    house.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_what_its_agent_may_not_end() -> Result<()> {
+    let (house, _clock, view) = running("duration_s = 3600\n").await?;
+    let container = house.containers().await?.pop().context("a container")?;
+    docker(&["exec", "--detach", "--user", "0", &container, "sh", "-c", HIDES.trim_end_matches(" &")])
+        .await?;
+    ends_all(&house, &view.id).await?;
+    house.close().await
+}
+
+/// The next owner speaks to the agent through a program in the container, which is not one of those that are ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_when_an_owner_ends_it_that_came_later() -> Result<()> {
+    let (house, _clock, view) = running("duration_s = 3600\n").await?;
+    hide(&house, &view.id).await?;
+    let data = house.leave().await;
+    let (house, proxy) = House::behind_proxy(data, |_| ()).await?;
+    answers(&house, &view.id).await?;
+    // Were the connection ended too, Docker would have to be asked.
+    proxy.lose_answer_to("/stop");
+    ends_all(&house, &view.id).await?;
+    ensure!(!proxy.lost(), "Docker was asked to stop the container");
     house.close().await
 }
 

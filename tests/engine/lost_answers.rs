@@ -1,21 +1,16 @@
 //! Docker does what it was asked and the answer never arrives: what was made then is nobody's, and goes.
 
-use super::harness::{House, LONG, config, server};
+use super::harness::{House, LONG, server};
 use anyhow::{Context, Result, ensure};
-use slipway_engine::{Config, DockerHints, Engine};
+use slipway_engine::Config;
 use slipway_tests::{containers::docker, socket_proxy::SocketProxy, wait_until};
 use slipway_wire::{Api, Code, Nothing, Workspace, WorkspaceRef, WorkspaceState};
 use std::path::{Path, PathBuf};
 
 /// A house with a warm pool whose Docker engine is behind a proxy.
 async fn house(pool_size: usize) -> Result<(House, SocketProxy, PathBuf)> {
-    let data = tempfile::tempdir()?;
-    let host = std::env::var("DOCKER_HOST").unwrap_or_default();
-    let daemon = host.strip_prefix("unix://").unwrap_or("/var/run/docker.sock").to_owned();
-    let proxy = SocketProxy::start(&data.path().join("docker.sock"), daemon.as_ref())?;
-    let hints = DockerHints { docker_host: Some(proxy.address()), ..DockerHints::default() };
-    let engine = Engine::open(Config { docker: hints, pool_size, ..config(data.path())? }).await?;
-    let house = House { engine, data };
+    let set = |config: &mut Config| config.pool_size = pool_size;
+    let (house, proxy) = House::behind_proxy(tempfile::tempdir()?, set).await?;
     let zip = house.zip("app", &[("server.js", &server(3000, "alive"))])?;
     Ok((house, proxy, zip))
 }

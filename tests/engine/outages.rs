@@ -2,11 +2,10 @@
 //! once it is back. The real daemon stays up; a proxy in front of its socket fails.
 
 use super::{
-    harness::{House, LONG, config, fetch, random, request, server, skip},
+    harness::{House, LONG, fetch, random, request, server, skip},
     victim::{Orders, Victim},
 };
 use anyhow::{Context, Result, ensure};
-use slipway_engine::{DockerHints, Engine};
 use slipway_tests::{
     containers::docker,
     socket_proxy::{Mode, SocketProxy},
@@ -16,21 +15,11 @@ use slipway_wire::{
     Api, Code, EngineState, EngineStatus, Nothing, PhaseName, PhaseState, RedeployRequest, WorkspaceRef,
     WorkspaceState,
 };
-use std::{os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
-
-/// The real daemon's socket.
-fn daemon() -> PathBuf {
-    let host = std::env::var("DOCKER_HOST").unwrap_or_default();
-    host.strip_prefix("unix://").unwrap_or("/var/run/docker.sock").into()
-}
+use std::{os::unix::fs::PermissionsExt, time::Duration};
 
 /// A house whose Docker engine is behind a proxy.
 async fn house() -> Result<(House, SocketProxy)> {
-    let data = tempfile::tempdir()?;
-    let proxy = SocketProxy::start(&data.path().join("docker.sock"), &daemon())?;
-    let docker = DockerHints { docker_host: Some(proxy.address()), ..DockerHints::default() };
-    let engine = Engine::open(slipway_engine::Config { docker, ..config(data.path())? }).await?;
-    Ok((House { engine, data }, proxy))
+    House::behind_proxy(tempfile::tempdir()?, |_| ()).await
 }
 
 /// Waits for a state without asking the engine to hurry.
@@ -200,7 +189,7 @@ async fn a_user_who_may_not_talk_to_docker_is_told_what_to_do() -> Result<()> {
     let data = tempfile::tempdir()?;
     std::fs::set_permissions(data.path(), std::fs::Permissions::from_mode(0o777))?;
     let socket = data.path().join("docker.sock");
-    let proxy = SocketProxy::start(&socket, &daemon())?;
+    let proxy = SocketProxy::start(data.path())?;
     std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o600))?;
     let home = data.path().join("home");
     std::fs::create_dir(&home)?;

@@ -86,6 +86,10 @@ async fn obey(engine: &Engine, zip: &Path, order: &str) -> Result<()> {
             let change = LeaseChange::Extend { seconds: 600 };
             engine.workspace_lease(LeaseRequest { id: id.parse()?, change }).await?;
         }
+        ["expire", id] => {
+            let change = LeaseChange::Expire;
+            engine.workspace_lease(LeaseRequest { id: id.parse()?, change }).await?;
+        }
         ["believe"] => {
             let rows = engine.workspace_list(Nothing {}).await?;
             let rows = rows.into_iter().map(|view| (view.id, view.state)).collect();

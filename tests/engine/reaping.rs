@@ -1,14 +1,9 @@
 //! Many leases that end at once, and a Docker engine that fails at that moment: in the end nothing is left.
 
-use super::harness::{House, LONG, config, request, server};
+use super::harness::{House, LONG, request, server};
 use anyhow::{Result, ensure};
-use slipway_engine::{Config, DockerHints, Engine};
-use slipway_tests::{
-    clock::TestClock,
-    containers::docker,
-    socket_proxy::{Mode, SocketProxy},
-    wait_until,
-};
+use slipway_engine::Config;
+use slipway_tests::{clock::TestClock, containers::docker, socket_proxy::Mode, wait_until};
 use slipway_wire::{Api, EngineState, LeaseChange, Nothing, WorkspaceState};
 use std::time::Duration;
 
@@ -62,13 +57,9 @@ async fn many_leases_that_end_in_one_second_leave_nothing() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_that_ends_while_docker_is_away_is_made_good() -> Result<()> {
     let clock = TestClock::new();
-    let data = tempfile::tempdir()?;
-    let host = std::env::var("DOCKER_HOST").unwrap_or_default();
-    let daemon = host.strip_prefix("unix://").unwrap_or("/var/run/docker.sock").to_owned();
-    let mut proxy = SocketProxy::start(&data.path().join("docker.sock"), daemon.as_ref())?;
-    let hints = DockerHints { docker_host: Some(proxy.address()), ..DockerHints::default() };
-    let engine = Engine::open(Config { docker: hints, clock: clock.clone(), ..config(data.path())? }).await?;
-    let house = House { engine, data };
+    let turned = clock.clone();
+    let set = |config: &mut Config| config.clock = turned;
+    let (house, mut proxy) = House::behind_proxy(tempfile::tempdir()?, set).await?;
     let view = house.ready(&house.zip("away", &[("server.js", &server(3000, "away"))])?).await?;
     proxy.set(Mode::Gone)?;
     wait_until("Docker to be gone", LONG, || async {

@@ -7,11 +7,7 @@ use super::{
 };
 use anyhow::{Context, Result, ensure};
 use slipway_engine::Engine;
-use slipway_tests::{
-    containers::docker,
-    socket_proxy::{Mode, SocketProxy},
-    wait_until,
-};
+use slipway_tests::{containers::docker, socket_proxy::Mode, wait_until};
 use slipway_wire::{Api, LiveSync, Nothing, SyncRef, SyncState, WorkspaceRef, WorkspaceState};
 use std::{env, fs, io::Write as _, path::Path, process::Stdio};
 use tokio::{
@@ -204,13 +200,7 @@ async fn what_was_carried_and_not_written_down_stays_removed() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_link_loses_no_edit_of_either_side() -> Result<()> {
-    let data = tempfile::tempdir()?;
-    let real = env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".into());
-    let real = real.strip_prefix("unix://").context("these tests need Docker's Unix socket")?.to_owned();
-    let mut proxy = SocketProxy::start(&data.path().join("docker.sock"), Path::new(&real))?;
-    let mut config = config(data.path())?;
-    config.docker.docker_host = Some(proxy.address());
-    let house = House { engine: Engine::open(config).await?, data };
+    let (house, mut proxy) = House::behind_proxy(tempfile::tempdir()?, |_| ()).await?;
     let pair = Pair::with(house, &[("a.txt", "a")]).await?;
     let sync = pair.sync(true).await?;
     let container = pair.house.containers().await?.pop().context("a container")?;

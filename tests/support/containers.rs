@@ -2,7 +2,10 @@
 //! only ever remove what it made.
 
 use anyhow::{Context, Result, ensure};
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use tokio::process::Command;
 
 /// The identity a data directory has, once Slipway has opened it.
@@ -70,11 +73,15 @@ pub async fn nothing_starts_in(container: &str) -> Result<()> {
     .await
 }
 
+/// The daemon's own socket.
+pub fn socket() -> PathBuf {
+    let host = std::env::var("DOCKER_HOST").unwrap_or_default();
+    host.strip_prefix("unix://").unwrap_or("/var/run/docker.sock").into()
+}
+
 /// What Docker's API answers, where the command line does not ask: one question, one connection.
 async fn ask(path: &str) -> Result<serde_json::Value> {
-    let host = std::env::var("DOCKER_HOST").unwrap_or_default();
-    let socket = host.strip_prefix("unix://").unwrap_or("/var/run/docker.sock");
-    let stream = tokio::net::UnixStream::connect(socket).await?;
+    let stream = tokio::net::UnixStream::connect(socket()).await?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream)).await?;
     let driver = tokio::spawn(connection);

@@ -18,6 +18,8 @@ use tokio::{
     task::JoinHandle,
 };
 
+use crate::containers;
+
 /// How the proxy treats connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -43,10 +45,10 @@ pub struct SocketProxy {
 }
 
 impl SocketProxy {
-    /// Listens at `path` in front of the daemon at `upstream`.
-    pub fn start(path: &Path, upstream: &Path) -> Result<Self> {
+    /// Listens in a folder, in front of the daemon that tests use.
+    pub fn start(folder: &Path) -> Result<Self> {
         let mode = watch::Sender::new(Mode::Forward);
-        let (path, upstream) = (path.to_owned(), upstream.to_owned());
+        let (path, upstream) = (folder.join("docker.sock"), containers::socket());
         let mut proxy = Self { path, upstream, mode, losing: Losing::default(), accepting: None };
         proxy.listen()?;
         Ok(proxy)

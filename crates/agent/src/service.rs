@@ -246,12 +246,13 @@ impl Agent for Service {
     }
 
     async fn shut_down(&self, request: Request<v1::ShutDownRequest>) -> Reply<v1::ShutDownReply> {
-        if request.into_inner().programs_only {
-            self.processes.end_all().await;
+        let left = if request.into_inner().programs_only {
+            self.processes.end_all().await
         } else {
             self.end.notify_one();
-        }
-        Ok(Response::new(v1::ShutDownReply {}))
+            0
+        };
+        Ok(Response::new(v1::ShutDownReply { left }))
     }
 
     type WatchStream = Replies<v1::WatchReply>;

@@ -58,12 +58,13 @@ impl AgentLink {
         self.closed.is_cancelled()
     }
 
-    /// Has the agent end every program of its container, and waits until none runs any more, but for what it may not or
-    /// cannot end (another user's, one that hangs in the kernel): that ends with the container. False: no answer in time.
+    /// Has the agent end every program of its container, and waits until none runs any more. False: no answer in time, or
+    /// something is left that it may not or cannot end (another user's, one that hangs in the kernel): that ends with the
+    /// container.
     pub(crate) async fn end_programs(&self) -> bool {
         let mut client = self.client.clone();
         let request = ShutDownRequest { programs_only: true };
-        matches!(timeout(LAST_WORDS, client.shut_down(request)).await, Ok(Ok(_)))
+        matches!(timeout(LAST_WORDS, client.shut_down(request)).await, Ok(Ok(reply)) if reply.get_ref().left == 0)
     }
 
     /// Asks the agent to end its container. False: it does not answer, or is of a Slipway that did not know of this.

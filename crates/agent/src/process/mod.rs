@@ -325,10 +325,11 @@ impl Processes {
         self.reaper.reap();
     }
 
-    /// Ends all processes, and then whatever else runs in the container, whoever started it and however it hides.
-    pub(crate) async fn end_all(&self) {
+    /// Ends all processes, and then whatever else runs in the container, whoever started it and however it hides. Returns
+    /// how many live on.
+    pub(crate) async fn end_all(&self) -> u32 {
         self.shut_down().await;
-        signal::everybody().await;
+        signal::everybody().await
     }
 
     fn make_room(&self) -> Result<(), ProcessError> {

@@ -41,7 +41,7 @@ pub(super) async fn tree(process: &Process, signal: Signal) -> u32 {
     // Once it has ended its number may be somebody else's: then only what carries its id counts.
     let ours = process.is_running();
     let first = procfs::stat(root).filter(|_| ours);
-    extinguish(|stat| ours && stat.session == root || carries(stat.pid, &process.id), first).await
+    extinguish(|stat| ours && stat.session == root || carries(stat.pid, &process.id), first).await.killed
 }
 
 /// Signals a process and all that descends from it, whoever started it; KILL until none is left.
@@ -53,7 +53,7 @@ pub(super) async fn below(root: &Stat, signal: Signal) -> u32 {
         stat.born >= born && (group && stat.group == leader || session && stat.session == leader)
     };
     if signal == Signal::KILL {
-        return extinguish(belongs, Some(*root)).await;
+        return extinguish(belongs, Some(*root)).await.killed;
     }
     let mut members = Members::of(Some(*root));
     // Until a look finds nobody new: parents may stand behind their children. A tree that never stops growing gets it too.
@@ -106,9 +106,16 @@ impl Members {
     }
 }
 
+/// What came of killing.
+struct Extinguished {
+    killed: u32,
+    /// Those that live on: not ours to signal, hanging in the kernel, or forking faster than they are killed.
+    left: u32,
+}
+
 /// Stops all members, until a look finds no new one: what is stopped cannot fork. Then kills them, and looks again, until
-/// none is left or the deadline has passed.
-async fn extinguish(belongs: impl Fn(&Stat) -> bool, root: Option<Stat>) -> u32 {
+/// none is left that can be killed or the deadline has passed.
+async fn extinguish(belongs: impl Fn(&Stat) -> bool, root: Option<Stat>) -> Extinguished {
     let deadline = Instant::now() + KILL_DEADLINE;
     let mut members = Members::of(root);
     let mut hit: HashMap<(i32, u64), bool> = HashMap::new();
@@ -121,26 +128,34 @@ async fn extinguish(belongs: impl Fn(&Stat) -> bool, root: Option<Stat>) -> u32 
                 }
             });
         }
-        let mut alive = 0;
+        let (mut dying, mut spared) = (0, Vec::new());
         members.look(&belongs, |stat| {
             let killed = exactly(stat, Signal::KILL);
-            alive += usize::from(killed);
             *hit.entry((stat.pid, stat.born)).or_default() |= killed;
+            if killed {
+                dying += 1;
+            } else {
+                spared.push(*stat);
+            }
         });
-        if alive == 0 || Instant::now() >= deadline {
-            return hit.values().filter(|killed| **killed).count() as u32;
+        if dying == 0 || Instant::now() >= deadline {
+            let killed = hit.values().filter(|killed| **killed).count() as u32;
+            // What was not signalled may just have ended.
+            let spared = spared.iter().filter(|stat| lives(stat.pid, stat.born)).count() as u32;
+            return Extinguished { killed, left: dying + spared };
         }
         // Not a wait for something that tells us: a killed process is gone when /proc says so.
         tokio::time::sleep(KILL_ROUND).await;
     }
 }
 
-/// Kills all that runs beside the agent and the connections to it, until none is left or the deadline has passed. Only in
-/// a container, where the agent is PID 1 and sees nobody else's processes.
-pub(super) async fn everybody() {
-    if rustix::process::getpid() == Pid::INIT {
-        extinguish(|stat| !is_connection(stat.pid), None).await;
+/// Kills all that runs beside the agent and the connections to it, until none is left or the deadline has passed. Returns
+/// how many are left. Only in a container, where the agent is PID 1 and sees nobody else's processes.
+pub(super) async fn everybody() -> u32 {
+    if rustix::process::getpid() != Pid::INIT {
+        return 0;
     }
+    extinguish(|stat| !is_connection(stat.pid), None).await.left
 }
 
 /// It is the agent's own program carrying bytes for `docker exec`: code of the project that calls it that can do no more.
@@ -171,12 +186,14 @@ fn exactly_by(pid: i32, born: u64, signal: Signal) -> bool {
     let Some(number) = Pid::from_raw(pid).filter(|_| !is_ours(pid)) else { return false };
     let Ok(handle) = rustix::process::pidfd_open(number, PidfdFlags::empty()) else {
         // Gone; or a sandbox without handles, where the number has to do.
-        let there = procfs::stat(pid).is_some_and(|now| now.born == born && !now.zombie);
-        return there && rustix::process::kill_process(number, signal).is_ok();
+        return lives(pid, born) && rustix::process::kill_process(number, signal).is_ok();
     };
     // The handle was taken first, so what is read now is of the one it holds, if the number is still its.
-    let same = procfs::stat(pid).is_some_and(|now| now.born == born && !now.zombie);
-    same && rustix::process::pidfd_send_signal(handle, signal).is_ok()
+    lives(pid, born) && rustix::process::pidfd_send_signal(handle, signal).is_ok()
+}
+
+fn lives(pid: i32, born: u64) -> bool {
+    procfs::stat(pid).is_some_and(|now| now.born == born && !now.zombie)
 }
 
 fn once(process: &Process, signal: Signal) -> u32 {

@@ -29,7 +29,7 @@ pub(crate) struct Record {
     /// What a person changed of the preset.
     #[serde(default)]
     pub(crate) limits: Changed,
-    /// Its program ran when its lease ended: bringing it back starts it again.
+    /// The end of its lease ended its program, or began to: another lease starts it again.
     #[serde(default)]
     pub(crate) ran: bool,
     /// It is meant to be paused, and was in this state before.

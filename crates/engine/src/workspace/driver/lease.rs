@@ -53,14 +53,14 @@ impl Driver {
         }
     }
 
-    /// Gives it another lease. True: it was stopped by the last one and ran until then.
+    /// Gives it another lease. True: the end of the last one stopped it, and it ran until then.
     fn renew(&mut self, lease: Lease) -> bool {
         self.warned = false;
         self.record.view.lease = lease;
-        let ended = self.record.expired_at_ms.take().is_some();
+        self.record.expired_at_ms = None;
         let ran = std::mem::take(&mut self.record.ran);
         self.changed();
-        ended && ran
+        ran
     }
 
     /// Whoever starts a workspace in its grace wants it to live.
@@ -202,8 +202,11 @@ impl Driver {
         let ran = match self.record.paused_from.unwrap_or(state) {
             WorkspaceState::Running => true,
             WorkspaceState::Creating => self.record.uploaded,
-            _ => false,
+            // Its end had begun when a crash came.
+            _ => self.record.ran,
         };
+        // Before anything ends: a crash from here on may not forget it.
+        self.record.ran = ran;
         let stops = self.record.container.is_some() && state != WorkspaceState::Stopped;
         let quiet = if stops { self.quell(None).await } else { None };
         // Nothing of it runs when somebody is told that it has ended. Once its programs have, its container can wait for
@@ -213,7 +216,6 @@ impl Driver {
         }
         let now = self.now_ms();
         let grace_s = self.shared.settings.get().grace_s;
-        self.record.ran = ran;
         if let Some(end) = self.record.view.lease.expires_at_ms.filter(|end| *end <= now) {
             self.shared.metrics.expired(Duration::from_millis(now - end));
         }

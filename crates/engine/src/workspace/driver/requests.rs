@@ -178,6 +178,7 @@ impl Driver {
             self.stop_now(None).await?;
         }
         self.renew_if_expired();
+        self.record.ran = false;
         self.end_plan().await;
         Ok(())
     }
