@@ -28,6 +28,8 @@ export type TestHook = {
   /** From now on: milliseconds from each key pressed in the terminal in front to its character parsed. */
   watchKeys: () => void;
   keys: () => number[];
+  /** Milliseconds from the next Ctrl+C in the terminal in front until its program has ended and the prompt is parsed. */
+  interrupted: () => Promise<number>;
 };
 
 const PRIME = 0x01000193;
@@ -85,6 +87,31 @@ function watchKeys(session: Session | null, took: number[]): void {
   });
 }
 
+/** The line of the prompt is the last one, and the interrupt stands before it. */
+function prompts({ buffer: { active } }: Session['terminal']): boolean {
+  const rows = Array.from({ length: 4 }, (_, n) => active.getLine(active.baseY + active.cursorY - 3 + n));
+  const text = rows.map((row) => row?.translateToString(true) ?? '').join('\n');
+  return text.includes('^C') && /[$#]\s*$/.test(text);
+}
+
+function interrupted(session: Session | null): Promise<number> {
+  return new Promise((done) => {
+    if (session === null) return;
+    const { terminal } = session;
+    let pressed: number | null = null;
+    const key = (event: KeyboardEvent) => {
+      if (event.ctrlKey && event.key.toLowerCase() === 'c') pressed ??= event.timeStamp;
+    };
+    session.element.addEventListener('keydown', key, { capture: true });
+    const parsed = terminal.onWriteParsed(() => {
+      if (pressed === null || !prompts(terminal)) return;
+      parsed.dispose();
+      session.element.removeEventListener('keydown', key, { capture: true });
+      done(performance.now() - pressed);
+    });
+  });
+}
+
 export function testHook(app: App): TestHook {
   const outputs = new Map<string, Output>();
   const keys: number[] = [];
@@ -108,5 +135,6 @@ export function testHook(app: App): TestHook {
     outputs: () => Object.fromEntries(outputs),
     watchKeys: () => watchKeys(app.terminals.active, keys),
     keys: () => keys,
+    interrupted: () => interrupted(app.terminals.active),
   };
 }

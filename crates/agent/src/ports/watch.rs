@@ -32,6 +32,7 @@ pub(crate) fn watch(
     own_port: u16,
 ) -> impl Stream<Item = Result<PortEvent, Status>> + Send {
     let starts = processes.starts();
+    let stirred = *starts.borrow();
     let watcher = Watcher {
         processes,
         own_port,
@@ -39,7 +40,7 @@ pub(crate) fn watch(
         open: BTreeMap::new(),
         events: VecDeque::new(),
         listed: false,
-        stirred: Instant::now(),
+        stirred,
         forks: procfs::forks(),
         cost: Duration::ZERO,
     };
@@ -60,7 +61,7 @@ struct Open {
 struct Watcher {
     processes: Arc<Processes>,
     own_port: u16,
-    starts: watch::Receiver<u64>,
+    starts: watch::Receiver<Instant>,
     open: BTreeMap<u16, Open>,
     events: VecDeque<PortEvent>,
     listed: bool,
@@ -128,7 +129,8 @@ impl Watcher {
         if !new.is_empty() {
             self.add(new).await;
         }
-        if self.events.len() != before {
+        // What the first look finds has been there, who knows for how long.
+        if self.listed && self.events.len() != before {
             self.stirred = Instant::now();
         }
     }

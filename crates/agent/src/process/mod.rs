@@ -107,7 +107,7 @@ pub(crate) struct Processes {
     prefix: String,
     next: AtomicU64,
     /// Raised at every start: port discovery looks more often then.
-    starts: watch::Sender<u64>,
+    starts: watch::Sender<Instant>,
 }
 
 impl Processes {
@@ -118,12 +118,12 @@ impl Processes {
             reaper,
             prefix: prefix.to_owned(),
             next: AtomicU64::new(1),
-            starts: watch::Sender::new(0),
+            starts: watch::Sender::new(Instant::now()),
         }
     }
 
-    /// Counts starts.
-    pub(crate) fn starts(&self) -> watch::Receiver<u64> {
+    /// When something was last started; before the first, when the agent was.
+    pub(crate) fn starts(&self) -> watch::Receiver<Instant> {
         self.starts.subscribe()
     }
 
@@ -176,7 +176,7 @@ impl Processes {
             pumps,
         });
         self.table().push_back(Arc::clone(&process));
-        self.starts.send_modify(|count| *count += 1);
+        self.starts.send_replace(Instant::now());
         tokio::spawn(Arc::clone(self).supervise(process, exit, end, drained));
         Ok(v1::ExecReply { process: id, pid })
     }
