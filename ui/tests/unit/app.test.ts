@@ -89,7 +89,12 @@ describe('a drop', () => {
     fixture.answers.set('workspace.deploy', () => {
       throw { code: 'refused', message: 'That is a PDF, not a zip.', hint: 'Drop a zip or a folder.' };
     });
+    fixture.answers.set('intake.inspect', () => {
+      throw { code: 'refused', message: 'That is a PDF, not a zip.' };
+    });
     drag('enter', 10, ['/invoice.pdf']);
+    await waitFor(() => expect(screen.getByTestId('drop-zone-new').textContent).toContain('That is a PDF, not a zip.'));
+    expect(screen.getByTestId('drop-zone-new').textContent).not.toContain('sealed container');
     drag('drop', 10, ['/invoice.pdf']);
     expect((await screen.findByTestId('notice')).textContent).toContain('That is a PDF, not a zip.');
     expect(rows()).toEqual([data.ready.id]);

@@ -332,11 +332,15 @@ describe('the list', () => {
   it('is filtered by what is typed, and leads to the history from there', async () => {
     await open(...data.all);
     await user.click(screen.getByTestId('filter'));
-    await user.type(screen.getByTestId('filter-text'), 'GRADING');
+    // Without a click into the field: it has the focus, and the button has it back.
+    await user.keyboard('GRADING');
     expect(screen.getAllByTestId('workspace-row').map((row) => row.dataset.id)).toEqual([data.deploying.id]);
-    await user.type(screen.getByTestId('filter-text'), 'x');
+    await user.keyboard('{Escape}');
+    expect(document.activeElement).toBe(screen.getByTestId('filter'));
+    expect(screen.getAllByTestId('workspace-row')).toHaveLength(data.all.length);
+    await user.keyboard('{Enter}no such thing');
     await user.click(screen.getByText(/Look among all/));
-    expect(await screen.findByTestId('history-search')).toBeTruthy();
+    await waitFor(() => expect(document.activeElement).toBe(screen.getByTestId('history-search')));
   });
 
   it('of all there is and was comes a page at a time, filtered by the engine', async () => {

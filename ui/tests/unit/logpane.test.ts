@@ -112,7 +112,8 @@ describe('the log', () => {
     (await screen.findByText(/^Time: /)).closest<HTMLElement>('[role="menuitem"]')?.focus();
     await user.keyboard('{ArrowRight}');
     await user.click(await screen.findByTestId('log-span-custom'));
-    await user.type(await screen.findByTestId('log-from'), 'noon');
+    await waitFor(() => expect(document.activeElement).toBe(screen.getByTestId('log-from')));
+    await user.keyboard('noon');
     expect(screen.getByTestId<HTMLButtonElement>('log-time-do').disabled).toBe(true);
     await user.clear(screen.getByTestId('log-from'));
     await user.type(screen.getByTestId('log-from'), '2026-01-02 10:00');

@@ -12,6 +12,7 @@ export const health = {
     crashed: 'crashed',
   } satisfies Record<HealthState, string>,
   attention: 'needs attention',
+  attentionBar: 'Needs attention',
   since: (time: string) => `since ${time}`,
   restarts: (n: number) => plural(n, 'restart', 'restarts'),
   title: 'How it is',
