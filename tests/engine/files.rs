@@ -1,12 +1,11 @@
 //! Files in a container: whole or not at all, any name, conflicts told, large ones by the byte.
 
-use super::harness::{House, LONG, random, server};
+use super::harness::{House, random, server};
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use sha2::{Digest as _, Sha256};
 use slipway_engine::{ByteStream, Upload};
-use slipway_tests::{containers::docker, wait_until};
 use slipway_wire::{
     Api, Code, DigestFile, FileKind, FileRef, Mkdir, Problem, RemoveFile, RenameFile, WorkspaceId, WriteText,
 };
@@ -254,150 +253,6 @@ async fn an_upload_that_was_cut_goes_on_from_what_arrived_and_is_whole_then() ->
     assert!(read(&house, &file, 0).await? == whole, "other bytes came back");
     assert_eq!(house.engine.file_digest(digest(false)).await?.sha256, hex(&Sha256::digest(&whole)));
     assert_eq!(names(&house, &id).await?, "server.js\nslow.bin\n", "nothing is left beside it");
-    house.close().await
-}
-
-/// A file that is large enough to go over Docker's archive endpoint.
-const LARGE: usize = 40 * MB;
-
-fn whole_upload(mode: Option<u32>, size: usize) -> Upload {
-    Upload { mode, size: size as u64, resumable: true, ..Upload::default() }
-}
-
-fn parts(whole: &Bytes) -> Vec<Result<Bytes, Problem>> {
-    (0..whole.len())
-        .step_by(300_001)
-        .map(|from| Ok(whole.slice(from..(from + 300_001).min(whole.len()))))
-        .collect()
-}
-
-/// Waits until Docker tells that it was asked for an archive of the house's container, or given one, as `what` says.
-async fn goes_over_docker(house: &House, what: &str) -> Result<()> {
-    let container = house.containers().await?.pop().context("a container")?;
-    let of = [format!("container={container}"), format!("event={what}")];
-    let asked = ["events", "--since", "10m", "--until", "0s", "--filter", &of[0], "--filter", &of[1]];
-    wait_until("Docker to tell of the archive", LONG, async || {
-        Ok((!docker(&asked).await?.is_empty()).then_some(()))
-    })
-    .await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_large_file_goes_over_docker_and_is_as_one_that_does_not() -> Result<()> {
-    let house = House::open().await?;
-    let id = workspace(&house).await?;
-    let whole = random(LARGE + 1)?;
-    let file = at(&id, "/workspace/new folder/b\\xffg.bin");
-    let entry =
-        house.engine.upload(&file, whole_upload(Some(0o640), whole.len()), bytes(parts(&whole))).await?;
-    assert_eq!((entry.kind, entry.size, entry.mode), (FileKind::File, whole.len() as u64, 0o640));
-    goes_over_docker(&house, "extract-to-dir").await?;
-    assert!(read(&house, &file, 0).await? == whole, "other bytes came back");
-    goes_over_docker(&house, "archive-path").await?;
-    let (seen, _, _) = house.run(&id, &["sh", "-c", "cd 'new folder' && stat -c '%a %u %g' *"]).await?;
-    assert_eq!(seen, "640 1000 1000\n", "the only one there");
-    assert_eq!(house.run(&id, &["ls", "-A", "new folder"]).await?.0.lines().count(), 1, "nothing beside it");
-    // In the place of another one, whose mode it keeps.
-    let again = random(LARGE)?;
-    let entry = house.engine.upload(&file, whole_upload(None, again.len()), bytes(parts(&again))).await?;
-    assert_eq!((entry.size, entry.mode), (again.len() as u64, 0o640));
-    assert!(read(&house, &file, 0).await? == again, "other bytes came back");
-    house.close().await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_large_upload_that_was_cut_goes_on_from_what_arrived() -> Result<()> {
-    let house = House::open().await?;
-    let id = workspace(&house).await?;
-    let whole = random(LARGE)?;
-    let file = at(&id, "/workspace/large.bin");
-    let gone = Problem::new(Code::OwnerBusy, "The connection broke off.");
-    let mut cut = parts(&whole.slice(..30 * MB));
-    cut.push(Err(gone.clone()));
-    let ended = house.engine.upload(&file, whole_upload(None, LARGE), bytes(cut)).await;
-    assert_eq!(ended.expect_err("it was cut"), gone);
-    for (size, wrong) in [(30 * MB, "more"), (LARGE, "fewer")] {
-        let ended = house.engine.upload(&file, whole_upload(None, LARGE.max(size)), {
-            let mut some = parts(&whole.slice(..size));
-            if wrong == "more" {
-                some.truncate(3)
-            } else {
-                some.push(Ok(Bytes::from_static(b"over")))
-            }
-            bytes(some)
-        });
-        assert_eq!(ended.await.expect_err(wrong).code, Code::Invalid);
-    }
-    assert_eq!(house.engine.file_stat(file.clone()).await.expect_err("not whole").code, Code::NotFound);
-    let mut cut = parts(&whole.slice(..30 * MB));
-    cut.push(Err(gone));
-    house.engine.upload(&file, whole_upload(None, LARGE), bytes(cut)).await.expect_err("cut again");
-    let digest = DigestFile { id: id.clone(), path: file.path.clone(), length: None, partial: true };
-    let arrived = wait_until("what arrived to be written", LONG, async || {
-        let arrived = house.engine.file_digest(digest.clone()).await?;
-        Ok((arrived.size > 20 * MB as u64).then_some(arrived))
-    })
-    .await?;
-    let from = arrived.digested as usize;
-    assert_eq!(arrived.sha256, hex(&Sha256::digest(&whole[..from])));
-    let rest = Upload { offset: from as u64, ..whole_upload(None, LARGE) };
-    let entry = house.engine.upload(&file, rest, bytes(vec![Ok(whole.slice(from..))])).await?;
-    assert_eq!(entry.size, LARGE as u64);
-    assert!(read(&house, &file, 0).await? == whole, "other bytes came back");
-    assert_eq!(names(&house, &id).await?, "large.bin\nserver.js\n", "nothing is left beside it");
-    house.close().await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_large_file_arrives_also_where_docker_does_not_see_what_the_container_sees() -> Result<()> {
-    let house = House::open().await?;
-    let id = workspace(&house).await?;
-    let whole = random(LARGE)?;
-    house
-        .run(&id, &["sh", "-c", "echo old > real.bin && ln -s real.bin link.bin && ln -s /dev/shm memory"])
-        .await?;
-    for path in ["/dev/shm/large.bin", "/workspace/memory/other.bin", "/workspace/link.bin"] {
-        let file = at(&id, path);
-        house.engine.upload(&file, whole_upload(None, LARGE), bytes(parts(&whole))).await?;
-        assert!(read(&house, &file, 0).await? == whole, "{path}: other bytes came back");
-        if path != "/workspace/link.bin" {
-            house.run(&id, &["rm", path]).await?;
-        }
-    }
-    let (link, _, _) = house.run(&id, &["readlink", "link.bin"]).await?;
-    assert_eq!(link, "real.bin\n", "a link stays one");
-    house.engine.file_mkdir(Mkdir { id: id.clone(), path: "/workspace/folder".into() }).await?;
-    let folder = at(&id, "/workspace/folder");
-    let refused = house.engine.upload(&folder, whole_upload(None, LARGE), bytes(parts(&whole))).await;
-    assert_eq!(refused.expect_err("a folder").code, Code::WrongState);
-    house.close().await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn one_upload_of_a_file_at_a_time() -> Result<()> {
-    let house = House::open().await?;
-    let id = workspace(&house).await?;
-    let (file, whole) = (at(&id, "/workspace/large.bin"), random(LARGE)?);
-    let (said, begun) = tokio::sync::oneshot::channel();
-    let waits = stream::once(async move {
-        // Asked for: the upload is under way. The rest never comes.
-        said.send(()).ok();
-        std::future::pending::<Result<Bytes, Problem>>().await
-    });
-    let first = house.engine.upload(&file, whole_upload(None, LARGE), Box::pin(waits));
-    let second = async {
-        begun.await?;
-        let refused = house.engine.upload(&file, whole_upload(None, LARGE), bytes(parts(&whole))).await;
-        assert_eq!(refused.expect_err("one is under way").code, Code::WrongState);
-        anyhow::Ok(())
-    };
-    tokio::select! {
-        ended = first => anyhow::bail!("it waits for its bytes: {ended:?}"),
-        told = second => told?,
-    }
-    // The first one was given up.
-    house.engine.upload(&file, whole_upload(None, LARGE), bytes(parts(&whole))).await?;
-    assert!(read(&house, &file, 0).await? == whole, "other bytes came back");
     house.close().await
 }
 

@@ -2,8 +2,6 @@
 //! `proto/agent.proto`, the constants both sides must agree on, and how a tree of files becomes bytes. Nothing else
 //! lives here.
 
-use sha2::{Digest as _, Sha256};
-
 pub mod tree;
 
 /// Generated messages, client and server.
@@ -62,18 +60,6 @@ pub const MAX_WATCHED: usize = 16_384;
 
 /// Changes of one stream of a sync of which the agent remembers that they were made.
 pub const MAX_CARRIED: usize = 1000;
-
-/// How names of files on their way begin. No program of ours leaves one that is finished.
-pub const ON_ITS_WAY: &str = ".slipway-";
-
-/// What a file that is being uploaded, and can go on when it is cut, is called until it is whole: one name for each name,
-/// whatever its length.
-#[must_use]
-pub fn partial_name(name: &[u8]) -> String {
-    let digest = Sha256::digest(name);
-    let number = digest.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes));
-    format!("{ON_ITS_WAY}{number:016x}.part")
-}
 
 /// Directories whose content tools make, by the thousand: a watching does not look into them unless it begins there.
 pub const FOLDED: &[&str] = &[

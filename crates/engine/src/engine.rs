@@ -83,7 +83,6 @@ impl Engine {
             metrics: crate::metrics::Metrics::default(),
             logs: crate::logs::Logs::new(&config.data_dir),
             watches: files::FileWatches::default(),
-            uploads: files::Uploads::default(),
             egress: Mutex::new(BTreeMap::new()),
             config,
         });
@@ -214,14 +213,7 @@ impl Engine {
 
     /// A file's bytes from an offset on.
     pub async fn read_file(&self, file: &FileRef, offset: u64) -> Result<ByteStream, Problem> {
-        let link = self.handle(&file.id)?.agent()?;
-        #[cfg(unix)]
-        if offset == 0
-            && let Ok(docker) = self.shared.docker.current()
-        {
-            return files::large::read(&docker, &link, &file.path).await;
-        }
-        files::read(link.client, &file.path, offset).await
+        files::read(self.handle(&file.id)?.agent()?.client, &file.path, offset).await
     }
 
     /// Writes a file of exactly `size` bytes, whole or not at all, making missing parents. `mode`: permission bits, those
@@ -243,13 +235,7 @@ impl Engine {
         upload: Upload,
         bytes: ByteStream,
     ) -> Result<FileEntry, Problem> {
-        let link = self.handle(&file.id)?.agent()?;
-        let _alone = if upload.resumable { Some(self.shared.uploads.begin(file)?) } else { None };
-        #[cfg(unix)]
-        if let Ok(docker) = self.shared.docker.current() {
-            return files::large::write(&docker, &link, &file.path, upload, bytes).await;
-        }
-        files::write(link.client, &file.path, upload, bytes).await
+        files::write(self.handle(&file.id)?.agent()?.client, &file.path, upload, bytes).await
     }
 
     /// Everything below a directory as one stream, to be read by [`crate::tree::Reader`].

@@ -13,7 +13,7 @@ use crate::{
     docker_watch::DockerWatch,
     egress,
     events::Bus,
-    files::{FileWatches, Uploads},
+    files::FileWatches,
     logs::Logs,
     metrics::Metrics,
     pool::Pool,
@@ -57,7 +57,6 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) logs: Logs,
     pub(crate) watches: FileWatches,
-    pub(crate) uploads: Uploads,
     pub(crate) egress: Mutex<BTreeMap<WorkspaceId, VecDeque<EgressEntry>>>,
 }
 

@@ -2,20 +2,20 @@
 //! it, so one without a lock has no writer (`leftovers`).
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use rustix::fs::{FlockOperation, OFlags};
-use slipway_agent_api::partial_name;
+use sha2::{Digest as _, Sha256};
 use slipway_agent_api::v1::{FileInfo, WriteOpen};
 use tonic::Status;
 
 use super::entry::{info, modified_ms};
 use super::leftovers::Leftovers;
-use super::{absolute, status, temporary_name};
+use super::{ON_ITS_WAY, absolute, status, temporary_name};
 
 /// Permissions of a new file that nobody said anything about.
 const NEW_FILE: u32 = 0o644;
@@ -37,13 +37,6 @@ impl Leftovers {
         } else {
             options.create_new(true).open(temporary)
         };
-        let opened = match opened {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && open.resumable => {
-                let copy = temporary.with_file_name(temporary_name()?);
-                taken_over(temporary, &copy, open.offset).and_then(|()| options.open(temporary))
-            }
-            opened => opened,
-        };
         let mut file = match opened {
             Err(error) if open.offset > 0 && error.kind() == io::ErrorKind::NotFound => {
                 return Err(not_there(&shown));
@@ -64,22 +57,6 @@ impl Leftovers {
     }
 }
 
-/// What the daemon wrote of a file before it was cut is root's. A copy of it takes its place.
-fn taken_over(temporary: &Path, copy: &Path, length: u64) -> io::Result<()> {
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    let theirs = OpenOptions::new().read(true).custom_flags(flags).open(temporary)?;
-    if !theirs.metadata()?.is_file() {
-        return Err(io::ErrorKind::PermissionDenied.into());
-    }
-    let mut ours = OpenOptions::new().write(true).create_new(true).mode(0o600).open(copy)?;
-    let copied = io::copy(&mut theirs.take(length), &mut ours).and_then(|_| std::fs::rename(copy, temporary));
-    if copied.is_err() {
-        // The reason is told; that it cannot be removed either adds nothing.
-        let _ = std::fs::remove_file(copy);
-    }
-    copied
-}
-
 fn not_there(shown: &str) -> Status {
     Status::out_of_range(format!("{shown}: what arrived of it before is no longer there"))
 }
@@ -89,7 +66,9 @@ pub(super) fn partial(target: &Path) -> Result<PathBuf, Status> {
     let (Some(parent), Some(name)) = (target.parent(), target.file_name()) else {
         return Err(Status::failed_precondition(format!("{}: not a file's path", target.display())));
     };
-    Ok(parent.join(partial_name(name.as_bytes())))
+    let digest = Sha256::digest(name.as_bytes());
+    let number = digest.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+    Ok(parent.join(format!("{ON_ITS_WAY}{number:016x}.part")))
 }
 
 /// A file on its way: written under a temporary name beside its target. Dropped unfinished, it leaves nothing unless it is

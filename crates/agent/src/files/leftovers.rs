@@ -11,10 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, OFlags};
-use slipway_agent_api::ON_ITS_WAY;
 use tonic::Status;
 
-use super::{blocking, status, temporary_name};
+use super::{ON_ITS_WAY, blocking, status, temporary_name};
 
 /// What arrived of a file is kept so long for whoever wants to go on.
 const KEPT: Duration = Duration::from_hours(24);

@@ -15,7 +15,6 @@ use std::io;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
 
-use slipway_agent_api::ON_ITS_WAY;
 use tonic::{Code, Status};
 
 pub(crate) use self::content::{digest, read, write};
@@ -49,6 +48,9 @@ where
 {
     tokio::task::spawn_blocking(work).await.map_err(|_| Status::internal("the agent is shutting down"))?
 }
+
+/// How names of files on their way begin. No program of ours leaves one that is finished.
+const ON_ITS_WAY: &str = ".slipway-";
 
 /// A name nothing else has: 16 random hexadecimal digits.
 pub(crate) fn temporary_name() -> Result<String, Status> {

@@ -92,7 +92,7 @@ async fn meanwhile<T>(
 }
 
 /// Why the daemon hands nothing over, as bollard tells it.
-pub(super) async fn refused(response: Response<Incoming>) -> Error {
+async fn refused(response: Response<Incoming>) -> Error {
     let status_code = response.status().as_u16();
     let words = Limited::new(response.into_body(), MOST_WORDS).collect().await;
     let words = words.map(http_body_util::Collected::to_bytes).unwrap_or_default();

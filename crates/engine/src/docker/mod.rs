@@ -13,8 +13,6 @@ mod limits;
 mod locate;
 mod pause;
 mod prepared;
-#[cfg(unix)]
-mod single;
 mod snapshot;
 
 pub(crate) use container::{Condition, ContainerSpec, FoundContainer, Labels, check_image_name};
@@ -23,8 +21,6 @@ pub(crate) use exec::Duplex;
 pub(crate) use limits::Changed;
 pub(crate) use locate::locate;
 pub(crate) use prepared::{Agents, Prepared, Trust};
-#[cfg(unix)]
-pub(crate) use single::NewFile;
 pub(crate) use snapshot::{PATIENCE as SNAPSHOT_PATIENCE, SnapshotMark};
 
 use bollard::errors::Error;

@@ -21,12 +21,9 @@ use std::{
 };
 
 mod aside;
-#[cfg(unix)]
-pub(crate) mod large;
 mod names;
 mod pack;
 mod trees;
-mod uploads;
 mod watch;
 mod zipped;
 
@@ -34,7 +31,6 @@ pub(crate) use self::aside::put_aside;
 pub(crate) use self::names::path_bytes;
 pub use self::pack::{Packed, mode, pack, unreadable};
 pub(crate) use self::trees::{read_tree, write_tree};
-pub(crate) use self::uploads::Uploads;
 pub(crate) use self::watch::{FileWatches, changes};
 pub use self::zipped::{Odd, Zipped};
 use crate::agent_link::{AgentClient, agent_problem};
@@ -222,12 +218,6 @@ pub(crate) async fn digest(mut client: AgentClient, request: &DigestFile) -> Res
 pub(crate) struct Failure(Arc<Mutex<Option<Problem>>>);
 
 impl Failure {
-    /// Whether it did.
-    #[cfg(unix)]
-    fn has(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
-    }
-
     pub(crate) fn take(&self) -> Option<Problem> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
