@@ -156,6 +156,22 @@ fn only_the_root_names_tauri_and_only_the_engine_bollard() -> Result<()> {
     none("a name is where it may not be", &wrong)
 }
 
+/// Below 29.5.1 the daemon's archive calls run a program of a running container on the host, and what runs there can race
+/// them on any: they are for containers that have not started.
+#[test]
+fn archives_go_into_and_out_of_containers_only_before_they_start() -> Result<()> {
+    const BEFORE_THE_START: [&str; 2] = ["archive.rs", "prepared.rs"];
+    let mut wrong = Vec::new();
+    for text in checkout::product()? {
+        let Some(name) = text.path.strip_prefix("crates/engine/src/docker/") else { continue };
+        if !BEFORE_THE_START.contains(&name) {
+            let asks = ["upload_to_container", "download_from_container", "/archive?"];
+            wrong.extend(text.wrong(|line| asks.iter().any(|asks| line.contains(asks))));
+        }
+    }
+    none("an archive goes into or out of a container that runs", &wrong)
+}
+
 /// A shell of this machine must not be within reach of a socket, a command or a page: only the desktop knows of it.
 #[test]
 fn only_the_desktop_reaches_a_shell_of_this_machine() -> Result<()> {

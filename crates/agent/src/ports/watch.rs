@@ -31,20 +31,7 @@ pub(crate) fn watch(
     processes: Arc<Processes>,
     own_port: u16,
 ) -> impl Stream<Item = Result<PortEvent, Status>> + Send {
-    let starts = processes.starts();
-    let stirred = *starts.borrow();
-    let watcher = Watcher {
-        processes,
-        own_port,
-        starts,
-        open: BTreeMap::new(),
-        events: VecDeque::new(),
-        listed: false,
-        stirred,
-        forks: procfs::forks(),
-        cost: Duration::ZERO,
-    };
-    futures_util::stream::unfold(watcher, async |mut watcher| {
+    futures_util::stream::unfold(Watcher::new(processes, own_port), async |mut watcher| {
         let event = watcher.next().await;
         Some((Ok(event), watcher))
     })
@@ -73,6 +60,23 @@ struct Watcher {
 }
 
 impl Watcher {
+    fn new(processes: Arc<Processes>, own_port: u16) -> Self {
+        let starts = processes.starts();
+        // That somebody begins to watch makes no port come sooner.
+        let stirred = *starts.borrow();
+        Self {
+            processes,
+            own_port,
+            starts,
+            open: BTreeMap::new(),
+            events: VecDeque::new(),
+            listed: false,
+            stirred,
+            forks: procfs::forks(),
+            cost: Duration::ZERO,
+        }
+    }
+
     async fn next(&mut self) -> PortEvent {
         loop {
             if let Some(event) = self.events.pop_front() {
@@ -203,6 +207,20 @@ mod tests {
         assert_eq!(ports[&80], (true, BTreeSet::from([1, 2])));
         assert_eq!(ports[&81], (false, BTreeSet::from([3, 4])));
         assert!(by_port(&[listener("127.0.0.1", 9, 1)], 9).is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_late_looks_as_seldom_as_who_watched_all_along() {
+        let _listens = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let processes = Arc::new(Processes::new("test", Arc::default()));
+        tokio::time::advance(Duration::from_mins(1)).await;
+        let mut watcher = Watcher::new(processes, 0);
+        let mut opened = 0;
+        while watcher.next().await.change() != Change::Listed {
+            opened += 1;
+        }
+        assert!(opened > 0, "there is a port");
+        assert!(watcher.stirred.elapsed() >= Duration::from_mins(1), "nothing has happened");
     }
 
     #[test]
