@@ -6,6 +6,9 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
@@ -17,6 +20,10 @@ const PIPE_BYTES: usize = 1024 * 1024;
 /// Buffer for streams that cannot be spliced, in bytes.
 const COPY_BYTES: usize = 256 * 1024;
 
+/// How long it stays when its engine has gone without a word. The next engine may come at once, and each end of a program
+/// that `docker exec` started costs the daemon as much as half a start.
+const LINGERS: Duration = Duration::from_secs(3);
+
 /// Runs until the agent's side of the connection has ended or standard output is gone.
 pub(crate) fn run(socket: &[u8]) -> io::Result<()> {
     let stream = UnixStream::connect_addr(&SocketAddr::from_abstract_name(socket)?).map_err(|error| {
@@ -26,17 +33,24 @@ pub(crate) fn run(socket: &[u8]) -> io::Result<()> {
     let input = rustix::io::dup(rustix::stdio::stdin())?;
     let output = rustix::io::dup(rustix::stdio::stdout())?;
     // Not joined: blocked in a read of standard input it would keep a finished connection alive.
+    let abandoned = Arc::new(AtomicBool::new(false));
+    let gone = Arc::clone(&abandoned);
     std::thread::Builder::new().stack_size(64 * 1024).spawn(move || {
         let copied = copy(input, OwnedFd::from(upward.try_clone()?));
+        gone.store(true, Ordering::Relaxed);
         // The engine closed its side or is gone: let the agent see the end, then wait for it to end its own.
         upward.shutdown(std::net::Shutdown::Write)?;
         copied
     })?;
-    match copy(OwnedFd::from(stream), output) {
+    let ended = match copy(OwnedFd::from(stream), output) {
         // Nobody reads any more: an end like any other.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
+    };
+    if abandoned.load(Ordering::Relaxed) {
+        std::thread::sleep(LINGERS);
     }
+    ended
 }
 
 /// Moves everything from `from` to `to`, inside the kernel where either is a pipe.
