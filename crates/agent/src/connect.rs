@@ -20,8 +20,8 @@ const PIPE_BYTES: usize = 1024 * 1024;
 /// Buffer for streams that cannot be spliced, in bytes.
 const COPY_BYTES: usize = 256 * 1024;
 
-/// How long it stays when its engine has gone without a word. The next engine may come at once, and each end of a program
-/// that `docker exec` started costs the daemon as much as half a start.
+/// How long it stays when its engine has gone. The next engine may come at once, and the daemon's work for the end of a
+/// program that `docker exec` started would be in its way.
 const LINGERS: Duration = Duration::from_secs(3);
 
 /// Runs until the agent's side of the connection has ended or standard output is gone.
@@ -32,9 +32,9 @@ pub(crate) fn run(socket: &[u8]) -> io::Result<()> {
     let upward = stream.try_clone()?;
     let input = rustix::io::dup(rustix::stdio::stdin())?;
     let output = rustix::io::dup(rustix::stdio::stdout())?;
-    // Not joined: blocked in a read of standard input it would keep a finished connection alive.
     let abandoned = Arc::new(AtomicBool::new(false));
     let gone = Arc::clone(&abandoned);
+    // Not joined: blocked in a read of standard input it would keep a finished connection alive.
     std::thread::Builder::new().stack_size(64 * 1024).spawn(move || {
         let copied = copy(input, OwnedFd::from(upward.try_clone()?));
         gone.store(true, Ordering::Relaxed);

@@ -106,7 +106,7 @@ pub(crate) struct Processes {
     /// The agent's boot id begins every process id, so that an id from before a restart names nothing.
     prefix: String,
     next: AtomicU64,
-    /// Raised at every start: port discovery looks more often then.
+    /// When something was last started: port discovery looks more often then.
     starts: watch::Sender<Instant>,
 }
 
