@@ -4,10 +4,13 @@
 
 use super::{deploys::slipway, figures::figure, terminals::resident_kb};
 use anyhow::{Context, Result, ensure};
+use nix::{
+    time::{clock_getcpuclockid, clock_gettime},
+    unistd::Pid,
+};
 use serde_json::Value;
 use slipway_tests::{containers, project};
 use std::{
-    fs,
     path::Path,
     time::{Duration, Instant},
 };
@@ -78,11 +81,9 @@ pub(crate) async fn agents(data: &Path) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// Seconds of CPU a process has used, user and system. A clock tick is a hundredth of a second on Linux.
+/// Seconds of CPU that all threads of a process have used, those that ended included. By the kernel's own clock of the
+/// process: what `/proc/PID/stat` tells in hundredths of a second is too coarse for a tenth of a percent of a minute.
 pub(crate) fn cpu(pid: &str) -> Result<f64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let after = stat.rsplit(')').next().context("a command name in parentheses")?;
-    let fields: Vec<&str> = after.split_whitespace().collect();
-    let ticks = |n: usize| -> Result<f64> { Ok(fields.get(n).context("a field")?.parse()?) };
-    Ok((ticks(11)? + ticks(12)?) / 100.0)
+    let clock = clock_getcpuclockid(Pid::from_raw(pid.parse()?))?;
+    Ok(Duration::from(clock_gettime(clock)?).as_secs_f64())
 }

@@ -2,6 +2,7 @@
 //! `proto/agent.proto`, the constants both sides must agree on, and how a tree of files becomes bytes. Nothing else
 //! lives here.
 
+pub mod lane;
 pub mod tree;
 
 /// Generated messages, client and server.

@@ -5,12 +5,15 @@ use std::net::IpAddr;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
 
-use slipway_agent_api::{EGRESS_PORT, SOCKET_NAME};
+use slipway_agent_api::{EGRESS_PORT, SOCKET_NAME, lane as contract};
+
+use crate::lane::Way;
 
 /// Shown for `help` and after a mistake.
 pub(crate) const USAGE: &str = "\
 Usage: slipway-agent init [--socket NAME] [--egress-port N] [--stdio]
        slipway-agent connect [--socket NAME]
+       slipway-agent lane into|out-of PATH-IN-HEXADECIMAL
        slipway-agent hosts
        slipway-agent static --root DIR --port N [--host ADDRESS] [--spa]
        slipway-agent version
@@ -21,6 +24,7 @@ Usage: slipway-agent init [--socket NAME] [--egress-port N] [--stdio]
 pub(crate) enum Invocation {
     Init(InitOptions),
     Connect { socket: Vec<u8> },
+    Lane { way: Way, path: PathBuf },
     Hosts,
     Static(StaticOptions),
     Version,
@@ -73,6 +77,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocat
     match command.to_str() {
         Some("init") => init(rest),
         Some("connect") => connect(rest),
+        Some("lane") => lane(rest),
         Some("hosts") => match rest.option()? {
             None => Ok(Invocation::Hosts),
             Some(name) => Err(ArgumentError::UnknownOption(name)),
@@ -106,6 +111,29 @@ fn connect<I: Iterator<Item = OsString>>(mut rest: Rest<I>) -> Result<Invocation
         }
     }
     Ok(Invocation::Connect { socket })
+}
+
+fn lane<I: Iterator<Item = OsString>>(mut rest: Rest<I>) -> Result<Invocation, ArgumentError> {
+    let way = match rest.option()?.as_deref() {
+        Some(contract::INTO) => Way::Into,
+        Some(contract::OUT_OF) => Way::OutOf,
+        Some(other) => return Err(ArgumentError::UnknownOption(other.to_owned())),
+        None => return Err(ArgumentError::Missing("which way")),
+    };
+    let digits = rest.option()?.ok_or(ArgumentError::Missing("the path"))?;
+    let path =
+        bytes(&digits).ok_or_else(|| ArgumentError::BadValue("the path".to_owned(), digits.clone()))?;
+    match rest.option()? {
+        None => Ok(Invocation::Lane { way, path: OsString::from_vec(path).into() }),
+        Some(more) => Err(ArgumentError::UnknownOption(more)),
+    }
+}
+
+/// Bytes written as two hexadecimal digits each: what Docker takes as an argument must be text, and a path may not be.
+fn bytes(digits: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
+    let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    if rest.is_empty() { pairs.iter().map(byte).collect() } else { None }
 }
 
 fn website<I: Iterator<Item = OsString>>(mut rest: Rest<I>) -> Result<Invocation, ArgumentError> {
@@ -179,6 +207,24 @@ mod tests {
         assert_eq!(
             parsed(&["static", "--spa", "--port", "8080", "--host", "0.0.0.0", "--root", "/workspace"]),
             Ok(Invocation::Static(expected))
+        );
+    }
+
+    #[test]
+    fn a_lane_takes_a_path_of_any_bytes() {
+        let expected =
+            |way| Ok(Invocation::Lane { way, path: OsString::from_vec(b"/a\n\xff".to_vec()).into() });
+        assert_eq!(parsed(&["lane", "into", "2f610aff"]), expected(Way::Into));
+        assert_eq!(parsed(&["lane", "out-of", "2f610aff"]), expected(Way::OutOf));
+        for wrong in ["2f6", "2fxx", "/a"] {
+            let bad = ArgumentError::BadValue("the path".to_owned(), wrong.to_owned());
+            assert_eq!(parsed(&["lane", "into", wrong]), Err(bad));
+        }
+        assert_eq!(parsed(&["lane", "into"]), Err(ArgumentError::Missing("the path")));
+        assert_eq!(parsed(&["lane"]), Err(ArgumentError::Missing("which way")));
+        assert_eq!(
+            parsed(&["lane", "into", "2f", "more"]),
+            Err(ArgumentError::UnknownOption("more".to_owned()))
         );
     }
 

@@ -1,5 +1,5 @@
 //! The program every Slipway container starts with: PID 1 (`init`), the bridge a `docker exec` runs (`connect`), the
-//! container's names (`hosts`), and a static web server (`static`). Only argument parsing and dispatch live here; nothing below prints but the web server.
+//! what carries a large file (`lane`), the container's names (`hosts`), and a static web server (`static`). Only argument parsing and dispatch live here; nothing below prints but the web server.
 
 mod arguments;
 mod connect;
@@ -8,6 +8,7 @@ mod egress;
 mod files;
 mod hosts;
 mod init;
+mod lane;
 mod listener;
 mod mirror;
 mod ports;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
     let outcome = match arguments::parse(std::env::args_os().skip(1)) {
         Ok(Invocation::Init(options)) => init::run(&options),
         Ok(Invocation::Connect { socket }) => connect::run(&socket),
+        Ok(Invocation::Lane { way, path }) => lane::run(way, &path),
         Ok(Invocation::Hosts) => hosts::ensure(std::path::Path::new(hosts::PATH)),
         Ok(Invocation::Static(options)) => website::run(&options),
         Ok(Invocation::Version) => say(concat!(env!("CARGO_PKG_VERSION"), "\n")),

@@ -71,6 +71,7 @@ impl Agent for Service {
             uid: rustix::process::getuid().as_raw(),
             shell: shell.map(|shell| shell.display().to_string()).unwrap_or_default(),
             egress_port: self.egress_port.into(),
+            lanes: true,
             nameless: hosts::nameless(std::path::Path::new(hosts::PATH)),
         }))
     }
@@ -201,6 +202,14 @@ impl Agent for Service {
     async fn write(&self, request: Request<Streaming<v1::WriteRequest>>) -> Reply<v1::WriteReply> {
         let info = files::write(&self.leftovers, request.into_inner()).await?;
         Ok(Response::new(v1::WriteReply { info: Some(info) }))
+    }
+
+    type WriteByLanesStream = Replies<v1::WriteByLanesReply>;
+    async fn write_by_lanes(
+        &self,
+        request: Request<Streaming<v1::WriteByLanesRequest>>,
+    ) -> Reply<Self::WriteByLanesStream> {
+        Ok(Response::new(Box::pin(files::write_by_lanes(&self.leftovers, request.into_inner()).await?)))
     }
 
     async fn digest(&self, request: Request<v1::DigestRequest>) -> Reply<v1::DigestReply> {

@@ -1,6 +1,7 @@
 //! The program's own standard input and output as one connection: how the engine that starts a container reaches the
 //! agent without a `docker exec`. Whoever comes later uses the socket.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -21,6 +22,14 @@ pub(crate) fn take() -> io::Result<impl AsyncRead + AsyncWrite + Send + Unpin + 
     rustix::stdio::dup2_stdin(&nothing)?;
     rustix::stdio::dup2_stdout(&nothing)?;
     Ok(tokio::io::join(Receiver::from_owned_fd(input)?, Sender::from_owned_fd(output)?))
+}
+
+/// One of the program's own streams as a file, which is read and written without a buffer of its own.
+///
+/// # Errors
+/// It is closed.
+pub(crate) fn file(stream: impl AsFd) -> io::Result<File> {
+    own(stream).map(File::from)
 }
 
 fn own(stream: impl AsFd) -> io::Result<OwnedFd> {

@@ -16,10 +16,14 @@ use std::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::{OwnedRwLockWriteGuard, RwLock},
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint, Uri};
+
+#[cfg(unix)]
+use tokio::sync::OwnedRwLockReadGuard;
 
 use crate::docker::{Docker, Duplex};
 
@@ -45,9 +49,29 @@ pub(crate) struct AgentLink {
     /// The container it is in, by Docker's id.
     pub(crate) container: Arc<str>,
     closed: CancellationToken,
+    /// Held by whoever starts a program in the container by `docker exec`, and alone by whoever pauses it: Docker's engine
+    /// may hang for good on both at once.
+    starts: Arc<RwLock<()>>,
 }
 
 impl AgentLink {
+    /// Whether large files may go over lanes: the agent knows of them, and Docker's streams are read here without bollard.
+    #[cfg(unix)]
+    pub(crate) fn has_lanes(&self, docker: &Docker) -> bool {
+        self.hello.lanes && docker.has_socket()
+    }
+
+    /// To be held while a program is started in the container.
+    #[cfg(unix)]
+    pub(crate) async fn starting(&self) -> OwnedRwLockReadGuard<()> {
+        Arc::clone(&self.starts).read_owned().await
+    }
+
+    /// To be held while the container is paused.
+    pub(crate) async fn pausing(&self) -> OwnedRwLockWriteGuard<()> {
+        Arc::clone(&self.starts).write_owned().await
+    }
+
     /// Ends when the connection does.
     pub(crate) async fn closed(&self) {
         self.closed.cancelled().await;
@@ -131,7 +155,13 @@ impl AgentLink {
             )
             .hint("Deploy the project again: the image is prepared anew by itself."));
         }
-        Ok(Self { client, hello: Arc::new(hello), container: container.into(), closed })
+        Ok(Self {
+            client,
+            hello: Arc::new(hello),
+            container: container.into(),
+            closed,
+            starts: Arc::default(),
+        })
     }
 }
 

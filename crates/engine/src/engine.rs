@@ -5,6 +5,7 @@ use slipway_wire::{
 };
 use std::{
     collections::BTreeMap,
+    fs::File,
     net::SocketAddr,
     sync::{Arc, Mutex, OnceLock},
     time::Duration,
@@ -19,7 +20,7 @@ use crate::{
     docker_watch::DockerWatch,
     egress::{AddressPolicy, Dialer, Policy},
     events::{Bus, EventStream},
-    files::{self, ByteStream, Upload},
+    files::{self, ByteStream, Moved, Upload},
     pool::{self, Pool},
     preview::Gateway,
     routes::EngineRoutes,
@@ -236,6 +237,32 @@ impl Engine {
         bytes: ByteStream,
     ) -> Result<FileEntry, Problem> {
         files::write(self.handle(&file.id)?.agent()?.client, &file.path, upload, bytes).await
+    }
+
+    /// Sends what of an open file comes after the upload's offset. A large one goes faster than as a stream.
+    pub async fn send_file(
+        &self,
+        file: &FileRef,
+        upload: Upload,
+        from: File,
+        moved: Moved,
+    ) -> Result<FileEntry, Problem> {
+        let (docker, link) = (self.shared.docker.current()?, self.handle(&file.id)?.agent()?);
+        files::send(&docker, &link, &file.path, upload, from, moved).await
+    }
+
+    /// Fills an open file from the offset to `end` with what the workspace's has there. What was filled when it is cut
+    /// may have holes: see [`crate::arrived`].
+    pub async fn fetch_file(
+        &self,
+        file: &FileRef,
+        offset: u64,
+        end: u64,
+        into: File,
+        moved: Moved,
+    ) -> Result<(), Problem> {
+        let (docker, link) = (self.shared.docker.current()?, self.handle(&file.id)?.agent()?);
+        files::fetch(&docker, &link, &file.path, (offset, end), into, moved).await
     }
 
     /// Everything below a directory as one stream, to be read by [`crate::tree::Reader`].

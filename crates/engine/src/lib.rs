@@ -41,8 +41,8 @@ pub use config::{AgentBinary, Certificates, Clock, Config, DockerHints, SystemCl
 pub use deploy::UnpackSummary;
 pub use engine::Engine;
 pub use events::EventStream;
-pub use files::{ByteStream, Odd, Packed, Upload, Zipped, mode, pack, unreadable};
+pub use files::{ByteStream, Moved, Odd, Packed, Upload, Zipped, mode, pack, unreadable};
 pub use host::{Host, HostMemory, SystemHost};
 pub use metrics::METRICS_TYPE;
-pub use slipway_agent_api::tree;
+pub use slipway_agent_api::{lane::arrived, tree};
 pub use slipway_mirror::safe_target;

@@ -182,20 +182,30 @@ impl UnixClient {
         target: &str,
         body: OutBody,
     ) -> Result<Response<Incoming>, Problem> {
+        self.send(Self::to(method, target), body).await
+    }
+
+    pub(crate) fn to(method: Method, target: &str) -> http::request::Builder {
+        Request::builder().method(method).uri(target).header(header::HOST, HOST)
+    }
+
+    /// The same with a head that says more. A connection that is handed over is no problem.
+    pub(crate) async fn send(
+        &self,
+        head: http::request::Builder,
+        body: OutBody,
+    ) -> Result<Response<Incoming>, Problem> {
         let stream = local::connect(&self.socket).await.map_err(|e| self.gone(&e))?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|e| broken("The connection to Slipway's owner", &e))?;
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            if let Err(error) = connection.with_upgrades().await {
                 // Whoever waits for the answer gets the same failure in their own words.
                 tracing::debug!(%error, "a connection to the owner ended badly");
             }
         });
-        let request = Request::builder()
-            .method(method)
-            .uri(target)
-            .header(header::HOST, HOST)
+        let request = head
             .body(body)
             .map_err(|e| Problem::new(Code::Invalid, format!("The request could not be made: {e}.")))?;
         let reply = sender
@@ -203,7 +213,7 @@ impl UnixClient {
             .await
             .map_err(|e| broken("The connection to Slipway's owner", &e))?;
         let status = reply.status();
-        if status.is_success() {
+        if status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(reply);
         }
         let body = Limited::new(reply.into_body(), MAX_PROBLEM).collect().await;
@@ -304,7 +314,7 @@ fn streamed(bytes: impl Stream<Item = Result<Bytes, Problem>> + Send + 'static) 
     BodyExt::boxed_unsync(StreamBody::new(bytes.map_ok(BodyFrame::data)))
 }
 
-fn query<K: AsRef<str>, V: AsRef<str>>(pairs: &[(K, V)]) -> String {
+pub(crate) fn query<K: AsRef<str>, V: AsRef<str>>(pairs: &[(K, V)]) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 

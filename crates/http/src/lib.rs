@@ -8,6 +8,8 @@ mod environment;
 mod events;
 mod files;
 mod guard;
+#[cfg(unix)]
+mod handed;
 mod local;
 mod log;
 mod owner;
@@ -23,6 +25,6 @@ pub use log::{recent as recent_log, start as start_log};
 pub use owner::{Ending, Options, Owner, Role, own, take_over};
 pub use paths::Places;
 pub use server::Health;
-pub use slipway_engine::{Odd, Packed, Upload, Zipped, mode, pack, safe_target, tree, unreadable};
+pub use slipway_engine::{Odd, Packed, Upload, Zipped, arrived, mode, pack, safe_target, tree, unreadable};
 pub use start::{Answer, READY, answer, connect, connect_or_start};
 pub use stream::Events;

@@ -1,6 +1,8 @@
 //! The routes, and the loop that serves connections: bounded in number, in size and in time. Every command goes
 //! through the one table of `slipway-wire`; nothing is decided here.
 
+#[cfg(unix)]
+use crate::handed;
 use crate::{
     attach, events, files,
     owner::{Ending, Role},
@@ -148,7 +150,10 @@ fn status(code: Code) -> StatusCode {
 
 /// Every route, for a transport that has already let the caller in.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
-    Router::new()
+    let router = Router::new();
+    #[cfg(unix)]
+    let router = router.route("/v1/files/handed", post(handed::copy));
+    router
         .route("/v1/health", get(health))
         .route("/v1/rpc/{name}", post(rpc))
         .route("/v1/events", get(events::follow))

@@ -6,13 +6,14 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt as _, stream};
 use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
-use slipway_agent_api::MAX_CHUNK;
 use slipway_agent_api::v1::{
-    DigestReply, DigestRequest, FileInfo, ReadReply, ReadRequest, WriteRequest, write_request,
+    DigestReply, DigestRequest, FileInfo, ReadReply, ReadRequest, WriteByLanesReply, WriteByLanesRequest,
+    WriteRequest, write_by_lanes_reply, write_by_lanes_request, write_request,
 };
+use slipway_agent_api::{MAX_CHUNK, lane::arrived};
 use tonic::{Status, Streaming};
 
 use super::draft::{Draft, partial};
@@ -98,7 +99,8 @@ pub(crate) async fn digest(request: DigestRequest) -> Result<DigestReply, Status
     }
     let shown = path.display().to_string();
     let file = blocking(move || open(&path)).await?;
-    let size = file.metadata().map_err(|error| status(&shown, &error))?.len();
+    let size = if request.partial { arrived(&file) } else { file.metadata().map(|meta| meta.len()) };
+    let size = size.map_err(|error| status(&shown, &error))?;
     let wanted = if request.length == 0 { size } else { request.length.min(size) };
     let mut state = (file, Sha256::new(), 0);
     loop {
@@ -172,6 +174,32 @@ pub(crate) async fn write(
             writing = tokio::task::spawn_blocking(move || draft.append(&batch));
         }
     }
+}
+
+/// Replaces a file by what lanes bring, or changes nothing.
+pub(crate) async fn write_by_lanes(
+    leftovers: &Leftovers,
+    mut calls: Streaming<WriteByLanesRequest>,
+) -> Result<impl Stream<Item = Result<WriteByLanesReply, Status>> + use<>, Status> {
+    use write_by_lanes_request::Part;
+    let Some(Part::Open(open)) = calls.message().await?.and_then(|message| message.part) else {
+        return Err(Status::invalid_argument("a write begins with its path and size"));
+    };
+    let leftovers = leftovers.clone();
+    let draft = blocking(move || Draft::begin(&leftovers, &open)).await?;
+    let reply = |part| Ok(WriteByLanesReply { part: Some(part) });
+    let begun = reply(write_by_lanes_reply::Part::Path(draft.path()));
+    let written = async move {
+        match calls.message().await?.and_then(|message| message.part) {
+            Some(Part::Arrived(true)) => {
+                let written = blocking(move || draft.arrived()?.finish()).await?;
+                reply(write_by_lanes_reply::Part::Written(written))
+            }
+            Some(Part::Arrived(false)) => blocking(move || Err(draft.give_up())).await,
+            _ => Err(Status::aborted("the file was cut short")),
+        }
+    };
+    Ok(stream::iter([begun]).chain(stream::once(written)))
 }
 
 /// The draft, once what was given to it is written.

@@ -77,6 +77,8 @@ pub(super) struct Draft {
     file: File,
     temporary: PathBuf,
     target: PathBuf,
+    /// Permission bits it gets when it is whole: until then whoever writes it can.
+    mode: u32,
     expected: u64,
     written: u64,
     if_modified_ms: i64,
@@ -102,19 +104,28 @@ impl Draft {
         };
         let temporary = if open.resumable { partial(&target)? } else { parent.join(temporary_name()?) };
         let file = leftovers.open(&temporary, &target, open)?;
-        let draft = Self {
+        Ok(Self {
             file,
             temporary,
             target,
+            mode,
             expected: open.size,
             written: open.offset,
             if_modified_ms: open.if_modified_ms,
             keep: open.resumable,
             finished: false,
-        };
-        // After creation, so that the process's umask has no say.
-        let set = draft.file.set_permissions(std::fs::Permissions::from_mode(mode));
-        draft.done(set)
+        })
+    }
+
+    /// Where lanes write it.
+    pub(super) fn path(&self) -> Bytes {
+        Bytes::copy_from_slice(self.temporary.as_os_str().as_bytes())
+    }
+
+    /// Lanes have written it.
+    pub(super) fn arrived(mut self) -> Result<Self, Status> {
+        let length = self.file.metadata().map(|meta| self.written = meta.len());
+        self.done(length)
     }
 
     /// The draft, or why it failed: then nothing of it is kept.
@@ -126,6 +137,14 @@ impl Draft {
                 Err(status(&self.target.display().to_string(), &error))
             }
         }
+    }
+
+    /// The file system refused it: nothing of it stays.
+    pub(super) fn give_up(mut self) -> Status {
+        self.keep = false;
+        let shown = self.target.display().to_string();
+        drop(self);
+        Status::aborted(format!("{shown}: it could not be written"))
     }
 
     pub(super) fn append(mut self, batch: &[Bytes]) -> Result<Self, Status> {
@@ -149,6 +168,9 @@ impl Draft {
             )));
         }
         unchanged(&self.target, existing(&self.target)?.as_ref(), self.if_modified_ms)?;
+        // Not at its creation, where the process's umask would have its say.
+        let set = self.file.set_permissions(std::fs::Permissions::from_mode(self.mode));
+        self = self.done(set)?;
         let renamed = std::fs::rename(&self.temporary, &self.target);
         self = self.done(renamed)?;
         self.finished = true;

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 use tonic::{Code, Status};
 
-pub(crate) use self::content::{digest, read, write};
+pub(crate) use self::content::{digest, read, write, write_by_lanes};
 pub(crate) use self::entry::{list, stat};
 pub(crate) use self::leftovers::Leftovers;
 pub(crate) use self::pack::read_tree;

@@ -51,6 +51,11 @@ impl Bar {
         self.0.reset_eta();
     }
 
+    /// So far; unlike `at`, this much was carried now.
+    pub(super) fn to(&self, bytes: u64) {
+        self.0.set_position(bytes);
+    }
+
     pub(super) fn done(&self) {
         self.0.finish_and_clear();
     }

@@ -11,10 +11,10 @@ use crate::{
     session::Session,
 };
 use slipway_http::{Upload, mode, tree::MAX_BYTES};
-use slipway_wire::{Api as _, Code as Why, DigestFile, Problem, shown_name};
+use slipway_wire::{Api as _, Code as Why, DigestFile, Problem, WorkspaceId, shown_name};
 use std::{
     fs::{self, File},
-    io::{self, Read as _, Seek as _, SeekFrom},
+    io::{self, Read as _, Seek as _},
     path::Path,
 };
 
@@ -95,30 +95,57 @@ async fn file_up(
     session: &Session,
     there: &There,
     path: String,
-    mut file: File,
+    file: File,
     mode: Option<u32>,
 ) -> Result<(), Failure> {
     let size = file.metadata()?.len();
     let resumable = size >= RESUMABLE;
     let offset = if resumable { arrived(session, there, &path, &file, size).await? } else { 0 };
-    file.seek(SeekFrom::Start(offset))?;
     let bar = Bar::new(Some(size));
     bar.at(offset);
     if offset > 0 {
         bar.note(&format!("Going on after {offset} of {size} bytes."));
     }
-    let (bytes, broke) = pipe::read(file.take(size - offset), bar.clone());
     let upload = Upload { mode, size, offset, resumable, if_modified_ms: None };
-    let written = session.client.write_file(&there.workspace.id, &path, upload, bytes).await;
+    let sent = send(session, (&there.workspace.id, &path), upload, file, &bar).await;
     bar.done();
-    let written = written.map_err(|problem| {
-        let cut = matches!(problem.code, Why::AgentLost | Why::OwnerBusy | Why::DockerLost | Why::Cancelled);
-        if resumable && cut {
-            return problem.hint("What arrived is kept for a day: the same command goes on from there.");
+    sent.map_err(|failure| match failure {
+        Failure::Problem(problem) if resumable && is_cut(&problem) => {
+            problem.hint("What arrived is kept for a day: the same command goes on from there.").into()
         }
-        problem
-    });
-    broke.over(written).map(drop)
+        failure => failure,
+    })
+}
+
+fn is_cut(problem: &Problem) -> bool {
+    matches!(problem.code, Why::AgentLost | Why::OwnerBusy | Why::DockerLost | Why::Cancelled)
+}
+
+/// The owner reads the file itself: what does not go through this process goes faster.
+#[cfg(unix)]
+async fn send(
+    session: &Session,
+    (id, path): (&WorkspaceId, &str),
+    upload: Upload,
+    file: File,
+    bar: &Bar,
+) -> Result<(), Failure> {
+    let moved = |bytes| bar.to(upload.offset + bytes);
+    session.client.send_file(id, path, upload, &file, moved).await?;
+    Ok(())
+}
+
+#[cfg(not(unix))]
+async fn send(
+    session: &Session,
+    (id, path): (&WorkspaceId, &str),
+    upload: Upload,
+    mut file: File,
+    bar: &Bar,
+) -> Result<(), Failure> {
+    file.seek(io::SeekFrom::Start(upload.offset))?;
+    let (bytes, broke) = pipe::read(file.take(upload.size - upload.offset), bar.clone());
+    broke.over(session.client.write_file(id, path, upload, bytes).await).map(drop)
 }
 
 /// How much of the file an earlier copying brought there, if that is what it still begins with.

@@ -41,6 +41,12 @@ pub(crate) struct Docker {
 }
 
 impl Docker {
+    /// Whether its socket is on this machine.
+    #[cfg(unix)]
+    pub(crate) fn has_socket(&self) -> bool {
+        self.socket.is_some()
+    }
+
     /// Whether it still answers.
     pub(crate) async fn ping(&self) -> Result<(), Problem> {
         self.api

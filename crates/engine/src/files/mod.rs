@@ -21,6 +21,9 @@ use std::{
 };
 
 mod aside;
+mod handed;
+#[cfg(unix)]
+mod lanes;
 mod names;
 mod pack;
 mod trees;
@@ -28,6 +31,8 @@ mod watch;
 mod zipped;
 
 pub(crate) use self::aside::put_aside;
+pub use self::handed::Moved;
+pub(crate) use self::handed::{fetch, send};
 pub(crate) use self::names::path_bytes;
 pub use self::pack::{Packed, mode, pack, unreadable};
 pub(crate) use self::trees::{read_tree, write_tree};
@@ -154,6 +159,26 @@ pub struct Upload {
     pub if_modified_ms: Option<i64>,
 }
 
+impl Upload {
+    /// What the agent is told of it.
+    fn open(self, path: &str) -> Result<WriteOpen, Problem> {
+        if self.offset > self.size || (self.offset > 0 && !self.resumable) {
+            return Err(Problem::new(
+                Code::Invalid,
+                "An upload goes on from an offset within the file, and only a resumable one.",
+            ));
+        }
+        Ok(WriteOpen {
+            path: path_bytes(path)?,
+            mode: self.mode.unwrap_or(0) & 0o777,
+            size: self.size,
+            if_modified_ms: self.if_modified_ms.unwrap_or(0),
+            resumable: self.resumable,
+            offset: self.offset,
+        })
+    }
+}
+
 /// Writes a file whole: all of its bytes or none.
 pub(crate) async fn write(
     mut client: AgentClient,
@@ -161,20 +186,7 @@ pub(crate) async fn write(
     upload: Upload,
     bytes: ByteStream,
 ) -> Result<FileEntry, Problem> {
-    let open = WriteOpen {
-        path: path_bytes(path)?,
-        mode: upload.mode.unwrap_or(0) & 0o777,
-        size: upload.size,
-        if_modified_ms: upload.if_modified_ms.unwrap_or(0),
-        resumable: upload.resumable,
-        offset: upload.offset,
-    };
-    if open.offset > open.size || (open.offset > 0 && !open.resumable) {
-        return Err(Problem::new(
-            Code::Invalid,
-            "An upload goes on from an offset within the file, and only a resumable one.",
-        ));
-    }
+    let open = upload.open(path)?;
     let failure = Failure::default();
     let data = pieces(bytes, failure.clone()).map(|data| WriteRequest { part: Some(Part::Data(data)) });
     let first = futures_util::stream::iter([WriteRequest { part: Some(Part::Open(open)) }]);
@@ -182,7 +194,13 @@ pub(crate) async fn write(
     if let Some(problem) = failure.take() {
         return Err(problem);
     }
-    let reply = reply.map_err(|s| {
+    let info = reply.map(|reply| reply.into_inner().info);
+    written(path, upload, info.and_then(|info| info.ok_or_else(|| tonic::Status::unknown("no answer"))))
+}
+
+/// What came of a write.
+fn written(path: &str, upload: Upload, reply: Result<FileInfo, tonic::Status>) -> Result<FileEntry, Problem> {
+    let info = reply.map_err(|s| {
         if s.code() == tonic::Code::Aborted && upload.if_modified_ms.is_some() {
             return Problem::new(
                 Code::WrongState,
@@ -192,7 +210,7 @@ pub(crate) async fn write(
         }
         agent_problem(&format!("writing {path}"), &s)
     })?;
-    reply.into_inner().info.as_ref().map(entry).ok_or_else(|| absent(path))
+    Ok(entry(&info))
 }
 
 /// The digest of a file, or of what arrived of one.

@@ -38,7 +38,7 @@ impl Driver {
         };
         let docker = self.shared.docker.current()?;
         self.stand_still(false);
-        if let Err(problem) = docker.pause(&container).await {
+        if let Err(problem) = self.freeze(&docker, &container).await {
             self.move_on();
             return Err(problem);
         }
@@ -65,6 +65,16 @@ impl Driver {
             self.look().await;
         }
         Ok(())
+    }
+
+    /// Pauses the container when no program is being started in it.
+    async fn freeze(&self, docker: &Docker, container: &str) -> Result<(), Problem> {
+        let link = self.link.borrow().clone();
+        let _starts_nothing = match &link {
+            Some(link) => Some(link.pausing().await),
+            None => None,
+        };
+        docker.pause(container).await
     }
 
     /// From now on paused is what is intended, or what something else had `outside` and we leave at that.
@@ -106,7 +116,7 @@ impl Driver {
                 return true;
             }
             // A crash came between the intention and the pause, or something else let it go on.
-            Ok(Some(_)) => match docker.pause(container).await {
+            Ok(Some(_)) => match self.freeze(docker, container).await {
                 Ok(()) => self.looked = true,
                 Err(problem) => {
                     tracing::warn!(workspace = %self.record.view.id, %problem, "could not be paused again");

@@ -1,0 +1,158 @@
+//! `lane`: what `docker exec -i` runs beside the one connection for a large file. It has the file it was told of, its own
+//! standard streams, and nothing of the agent's. Form and order of what goes over them: `lane.rs` of the contract.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use rustix::fs::OFlags;
+use slipway_agent_api::lane::{HEAD, READY, Stripe};
+
+use crate::stdio;
+
+/// Moved at once, bytes.
+const PIECE: usize = 1024 * 1024;
+
+/// Which way the bytes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// From standard input into the file, which is there.
+    Into,
+    /// From the file to standard output.
+    OutOf,
+}
+
+/// Carries stripes until standard input ends.
+pub(crate) fn run(way: Way, path: &Path) -> io::Result<()> {
+    let file = open(way, path)?;
+    let (mut input, mut output) =
+        (stdio::file(rustix::stdio::stdin())?, stdio::file(rustix::stdio::stdout())?);
+    output.write_all(&[READY])?;
+    carry(way, &file, &mut input, &mut output)
+}
+
+fn open(way: Way, path: &Path) -> io::Result<File> {
+    // Opening a pipe without NONBLOCK would wait for its other end.
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    // What is on its way is never a link; what is read may be reached over one, as by `Read`.
+    let flags = if way == Way::Into { flags | OFlags::NOFOLLOW } else { flags };
+    let file = OpenOptions::new()
+        .read(way == Way::OutOf)
+        .write(way == Way::Into)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    Ok(file)
+}
+
+fn carry(way: Way, file: &File, input: &mut impl io::Read, output: &mut impl io::Write) -> io::Result<()> {
+    let (mut buffer, mut carried) = (vec![0; PIECE], 0);
+    while let Some(stripe) = next(input)? {
+        match way {
+            Way::Into => fill(file, stripe, input, &mut buffer)?,
+            Way::OutOf => pour(file, stripe, output, &mut buffer)?,
+        }
+        carried += stripe.length;
+    }
+    match way {
+        Way::Into => output.write_all(&carried.to_be_bytes()),
+        Way::OutOf => Ok(()),
+    }
+}
+
+/// The next stripe asked for; none when input ends before one.
+fn next(input: &mut impl io::Read) -> io::Result<Option<Stripe>> {
+    let mut head = Vec::with_capacity(HEAD);
+    input.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
+    match head.first_chunk() {
+        Some(head) => Ok(Some(Stripe::of(*head))),
+        None if head.is_empty() => Ok(None),
+        None => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
+
+fn fill(file: &File, stripe: Stripe, input: &mut impl io::Read, buffer: &mut [u8]) -> io::Result<()> {
+    let Stripe { mut offset, length: mut left } = stripe;
+    while left > 0 {
+        let most = left.min(buffer.len() as u64) as usize;
+        let read = match input.read(&mut buffer[..most]) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        file.write_all_at(&buffer[..read], offset)?;
+        offset += read as u64;
+        left -= read as u64;
+    }
+    Ok(())
+}
+
+fn pour(file: &File, stripe: Stripe, output: &mut impl io::Write, buffer: &mut [u8]) -> io::Result<()> {
+    let Stripe { mut offset, length: mut left } = stripe;
+    while left > 0 {
+        let most = left.min(buffer.len() as u64) as usize;
+        let read = match file.read_at(&mut buffer[..most], offset) {
+            Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter")),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        output.write_all(&buffer[..read])?;
+        offset += read as u64;
+        left -= read as u64;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stripe(offset: u64, length: u64, content: &[u8]) -> Vec<u8> {
+        [&Stripe { offset, length }.head()[..], content].concat()
+    }
+
+    #[test]
+    fn stripes_go_where_their_heads_say() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let open = |way| open(way, file.path()).unwrap();
+        let input = [stripe(4, 3, b"efg"), stripe(0, 0, b""), stripe(0, 4, b"abcd")].concat();
+        let mut said = Vec::new();
+        carry(Way::Into, &open(Way::Into), &mut &input[..], &mut said).unwrap();
+        assert_eq!(said, 7_u64.to_be_bytes());
+        let heads = [stripe(5, 2, b""), stripe(0, 5, b"")].concat();
+        let mut read = Vec::new();
+        carry(Way::OutOf, &open(Way::OutOf), &mut &heads[..], &mut read).unwrap();
+        assert_eq!(read, b"fgabcde");
+    }
+
+    #[test]
+    fn what_is_cut_is_not_said_to_be_there() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for input in [stripe(0, 4, b"abc"), stripe(0, 4, b"")[..7].to_vec()] {
+            let mut said = Vec::new();
+            let target = open(Way::Into, file.path()).unwrap();
+            carry(Way::Into, &target, &mut &input[..], &mut said).unwrap_err();
+            assert!(said.is_empty());
+        }
+        let beyond = stripe(0, 100, b"");
+        let source = open(Way::OutOf, file.path()).unwrap();
+        carry(Way::OutOf, &source, &mut &beyond[..], &mut Vec::new()).unwrap_err();
+    }
+
+    #[test]
+    fn only_a_regular_file_is_carried() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "x").unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert!(open(Way::OutOf, &link).is_ok());
+        assert!(open(Way::Into, &link).is_err());
+        assert!(open(Way::OutOf, folder.path()).is_err());
+        assert!(open(Way::OutOf, Path::new("/dev/null")).is_err());
+        assert!(open(Way::Into, &folder.path().join("missing")).is_err());
+    }
+}

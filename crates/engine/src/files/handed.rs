@@ -1,0 +1,146 @@
+//! A file of this machine that somebody hands over open: sent whole, or filled. Who opened it has decided where it lies;
+//! here only its bytes are of interest.
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
+use slipway_agent_api::tree::MAX_BYTES;
+use slipway_wire::{Code, FileEntry, Problem};
+use std::{
+    fs::File,
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use tokio::sync::mpsc;
+
+use super::{ByteStream, Upload, path_bytes, read, write};
+#[cfg(unix)]
+use super::{lanes, written};
+use crate::{agent_link::AgentLink, docker::Docker};
+
+/// Read at once, bytes.
+const PIECE: usize = 256 * 1024;
+/// Pieces between the file, which blocks, and the connection, which does not.
+const QUEUE: usize = 8;
+
+/// How many bytes of a file went so far, for whoever shows it.
+pub type Moved = Arc<AtomicU64>;
+
+/// Sends what of a file comes after the upload's offset.
+pub(crate) async fn send(
+    docker: &Docker,
+    link: &AgentLink,
+    path: &str,
+    upload: Upload,
+    mut file: File,
+    moved: Moved,
+) -> Result<FileEntry, Problem> {
+    #[cfg(unix)]
+    if upload.size.saturating_sub(upload.offset) >= lanes::WORTH && link.has_lanes(docker) {
+        let doing = format!("writing {path}");
+        let road = lanes::Road { docker, link, doing: &doing };
+        let sent = lanes::send(road, upload.open(path)?, Arc::new(file), &moved).await?;
+        return written(path, upload, sent);
+    }
+    file.seek(SeekFrom::Start(upload.offset)).map_err(|e| cannot_read(&e))?;
+    let left = upload.size.saturating_sub(upload.offset);
+    write(link.client.clone(), path, upload, content(file.take(left), moved)).await
+}
+
+/// Fills a file from `offset` to `end` with what the container's has there.
+pub(crate) async fn fetch(
+    docker: &Docker,
+    link: &AgentLink,
+    path: &str,
+    (offset, end): (u64, u64),
+    mut file: File,
+    moved: Moved,
+) -> Result<(), Problem> {
+    #[cfg(unix)]
+    if end.saturating_sub(offset) >= lanes::WORTH && link.has_lanes(docker) {
+        let doing = format!("reading {path}");
+        let road = lanes::Road { docker, link, doing: &doing };
+        return lanes::fetch(road, &path_bytes(path)?, (offset, end), Arc::new(file), &moved).await;
+    }
+    file.seek(SeekFrom::Start(offset)).map_err(|e| cannot_write(&e))?;
+    poured(read(link.client.clone(), path, offset).await?, file, end.saturating_sub(offset), moved).await
+}
+
+/// A file's bytes, read on a thread of its own.
+fn content(mut file: impl io::Read + Send + 'static, moved: Moved) -> ByteStream {
+    let (send, pieces) = mpsc::channel(QUEUE);
+    tokio::task::spawn_blocking(move || {
+        loop {
+            let mut piece = vec![0; PIECE];
+            let read = file.read(&mut piece).map_err(|e| cannot_read(&e));
+            let last = !matches!(read, Ok(1..));
+            let piece = read.map(|length| {
+                moved.fetch_add(length as u64, Ordering::Relaxed);
+                piece.truncate(length);
+                Bytes::from(piece)
+            });
+            // Nobody takes it any more, or there is no more.
+            if send.blocking_send(piece).is_err() || last {
+                return;
+            }
+        }
+    });
+    Box::pin(stream::unfold(
+        pieces,
+        |mut pieces| async move { pieces.recv().await.map(|piece| (piece, pieces)) },
+    ))
+}
+
+/// Writes what comes on a thread of its own: all of what was expected, and no more than may ever come.
+async fn poured(mut bytes: ByteStream, mut file: File, expected: u64, moved: Moved) -> Result<(), Problem> {
+    let (send, mut pieces) = mpsc::channel::<Bytes>(QUEUE);
+    let writing = tokio::task::spawn_blocking(move || {
+        let mut written = 0_u64;
+        while let Some(piece) = pieces.blocking_recv() {
+            written += piece.len() as u64;
+            if written > MAX_BYTES {
+                return Err(Problem::new(Code::Limit, "The workspace sends more than 64 GiB for one file."));
+            }
+            file.write_all(&piece).map_err(|e| cannot_write(&e))?;
+            moved.fetch_add(piece.len() as u64, Ordering::Relaxed);
+        }
+        Ok(written)
+    });
+    let mut broke = Ok(());
+    while let Some(piece) = bytes.next().await {
+        match piece {
+            Ok(piece) => {
+                // Without a receiver the thread has failed; it says why.
+                if send.send(piece).await.is_err() {
+                    break;
+                }
+            }
+            Err(problem) => {
+                broke = Err(problem);
+                break;
+            }
+        }
+    }
+    drop(send);
+    let written =
+        writing.await.map_err(|e| Problem::new(Code::Internal, format!("The copying broke off: {e}.")))??;
+    broke?;
+    if written < expected {
+        return Err(Problem::new(
+            Code::WrongState,
+            format!("The file became shorter while it was copied: {written} of {expected} bytes came."),
+        )
+        .hint("Copy it again."));
+    }
+    Ok(())
+}
+
+pub(super) fn cannot_read(error: &io::Error) -> Problem {
+    Problem::new(Code::Storage, format!("The file cannot be read: {error}."))
+}
+
+pub(super) fn cannot_write(error: &io::Error) -> Problem {
+    Problem::new(Code::Storage, format!("The file cannot be written: {error}."))
+}
