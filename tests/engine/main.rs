@@ -10,6 +10,7 @@ mod deploy;
 mod egress_node;
 mod faults;
 mod files;
+mod files_large;
 mod files_watch;
 mod harness;
 mod health;
