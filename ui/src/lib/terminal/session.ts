@@ -13,6 +13,7 @@ import { bytes as sizeText } from '../format';
 import { t } from '../messages';
 import type { App } from '../state/app.svelte';
 import type { WindowSize } from '../wire';
+import { shareClusters } from './clusters';
 import { readColours } from './colours';
 import { HARDENED, harden } from './hostile';
 import { Intake } from './intake';
@@ -67,6 +68,7 @@ export class Session {
       linkHandler: { activate: (_event, uri) => line.follow(uri), allowNonHttpProtocols: false },
     });
     harden(this.terminal);
+    shareClusters(this.terminal);
     this.terminal.loadAddon(this.#fit);
     this.terminal.loadAddon(this.#search);
     this.terminal.loadAddon(new UnicodeGraphemesAddon());

@@ -15,7 +15,7 @@ import { Turns } from './turns';
 const MAX_SESSIONS = 32;
 /** Those shown last keep all their scrollback, for two stand beside each other; all the others share so many lines. */
 const SHOWN = 2;
-const OTHER_LINES = 40_000;
+const OTHER_LINES = 10_000;
 export const FONT = { least: 8, usual: 13, most: 32 };
 
 const RESTARTS: Partial<Record<Process['role'], PhaseName>> = { app: 'start', install: 'install', build: 'build' };
