@@ -273,7 +273,7 @@ async fn what_killed_transfers_left_is_removed_and_nothing_else() -> Result<()> 
     house.close().await
 }
 
-fn hex(digest: &[u8]) -> String {
+pub(super) fn hex(digest: &[u8]) -> String {
     digest.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 

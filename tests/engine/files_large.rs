@@ -1,9 +1,12 @@
 //! Files that are worth lanes of their own: every byte in its place, whole or not at all, and what a cut left goes on.
 
-use super::harness::{House, random, server};
+use super::{
+    files::hex,
+    harness::{House, random, server},
+};
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest as _, Sha256};
-use slipway_engine::{Moved, Upload, arrived};
+use slipway_engine::{Transfer, Upload, arrived};
 use slipway_wire::{Api, Code, DigestFile, FileRef, LeaseChange, LeaseRequest, WorkspaceId, WorkspaceRef};
 use std::{
     fs::File,
@@ -42,7 +45,7 @@ fn upload(offset: usize) -> Upload {
 async fn same(house: &House, file: &FileRef, content: &[u8]) -> Result<()> {
     let asked = DigestFile { id: file.id.clone(), path: file.path.clone(), length: None, partial: false };
     let digest = house.engine.file_digest(asked).await?;
-    let expected = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let expected = hex(&Sha256::digest(content));
     ensure!(digest.sha256 == expected, "other bytes are there, {} of {}", digest.size, content.len());
     Ok(())
 }
@@ -64,22 +67,22 @@ async fn a_large_file_goes_there_and_comes_back_over_lanes() -> Result<()> {
     let content = random(SIZE)?;
     // Neither its folder nor a name of text.
     let file = FileRef { id: id.clone(), path: r"/workspace/new/a\xff b".to_owned() };
-    let moved = Moved::default();
-    let sent = house.engine.send_file(&file, upload(0), here(&content)?, Arc::clone(&moved)).await?;
+    let transfer = Arc::<Transfer>::default();
+    let sent = house.engine.send_file(&file, upload(0), here(&content)?, Arc::clone(&transfer)).await?;
     assert_eq!((sent.size, sent.mode), (SIZE as u64, 0o440));
-    assert_eq!(moved.load(Ordering::Relaxed), SIZE as u64);
+    assert_eq!(transfer.moved.load(Ordering::Relaxed), SIZE as u64);
     same(&house, &file, &content).await?;
     assert_eq!(
         house.run(&id, &["sh", "-c", "ls -A new | wc -l"]).await?.0,
         "1\n",
         "nothing is left beside it"
     );
-    let (back, moved) = (tempfile::tempfile()?, Moved::default());
+    let (back, transfer) = (tempfile::tempfile()?, Arc::<Transfer>::default());
     // What is there already stays.
     back.write_all_at(&content[..5 * MB - 1], 0)?;
     let at = (5 * MB - 1) as u64;
-    house.engine.fetch_file(&file, at, SIZE as u64, back.try_clone()?, Arc::clone(&moved)).await?;
-    assert_eq!(moved.load(Ordering::Relaxed), SIZE as u64 - at);
+    house.engine.fetch_file(&file, at, SIZE as u64, back.try_clone()?, Arc::clone(&transfer)).await?;
+    assert_eq!(transfer.moved.load(Ordering::Relaxed), SIZE as u64 - at);
     let mut read = vec![0; SIZE];
     back.read_exact_at(&mut read, 0)?;
     assert!(back.metadata()?.len() == SIZE as u64 && read == *content, "other bytes came back");
@@ -95,11 +98,11 @@ async fn what_a_cut_left_of_a_large_file_goes_on_from_its_first_hole() -> Result
     let file = FileRef { id: id.clone(), path: "/workspace/large.bin".to_owned() };
     let from = here(&content)?;
     let there = loop {
-        let moved = Moved::default();
-        let sending = house.engine.send_file(&file, upload(0), from.try_clone()?, Arc::clone(&moved));
+        let transfer = Arc::<Transfer>::default();
+        let sending = house.engine.send_file(&file, upload(0), from.try_clone()?, Arc::clone(&transfer));
         // Dropped in the middle: as when whoever asked for it is gone.
         let cut = async {
-            while moved.load(Ordering::Relaxed) < 40 * MB as u64 {
+            while transfer.moved.load(Ordering::Relaxed) < 40 * MB as u64 {
                 tokio::task::yield_now().await;
             }
         };
@@ -117,12 +120,12 @@ async fn what_a_cut_left_of_a_large_file_goes_on_from_its_first_hole() -> Result
     };
     let part = there.size as usize;
     ensure!((MB..SIZE).contains(&part), "{part} bytes arrived");
-    let expected =
-        Sha256::digest(&content[..part]).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let expected = hex(&Sha256::digest(&content[..part]));
     assert_eq!(there.sha256, expected, "there is a hole in what arrived");
     assert_eq!(house.engine.file_stat(file.clone()).await.expect_err("not whole").code, Code::NotFound);
     let sent = loop {
-        let again = house.engine.send_file(&file, upload(part), from.try_clone()?, Moved::default()).await;
+        let again =
+            house.engine.send_file(&file, upload(part), from.try_clone()?, Arc::<Transfer>::default()).await;
         match again {
             Err(problem) if problem.code == Code::WrongState => tokio::task::yield_now().await,
             done => break done?,
@@ -131,10 +134,10 @@ async fn what_a_cut_left_of_a_large_file_goes_on_from_its_first_hole() -> Result
     assert_eq!(sent.size, SIZE as u64);
     same(&house, &file, &content).await?;
     // The same the other way.
-    let (back, moved) = (tempfile::tempfile()?, Moved::default());
-    let fetching = house.engine.fetch_file(&file, 0, SIZE as u64, back.try_clone()?, Arc::clone(&moved));
+    let (back, transfer) = (tempfile::tempfile()?, Arc::<Transfer>::default());
+    let fetching = house.engine.fetch_file(&file, 0, SIZE as u64, back.try_clone()?, Arc::clone(&transfer));
     let cut = async {
-        while moved.load(Ordering::Relaxed) < 40 * MB as u64 {
+        while transfer.moved.load(Ordering::Relaxed) < 40 * MB as u64 {
             tokio::task::yield_now().await;
         }
     };
@@ -151,13 +154,35 @@ async fn what_a_cut_left_of_a_large_file_goes_on_from_its_first_hole() -> Result
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_large_file_that_is_cancelled_leaves_nothing_there_when_it_answers() -> Result<()> {
+    let house = House::open().await?;
+    let id = workspace(&house).await?;
+    let file = FileRef { id: id.clone(), path: "/workspace/large.bin".to_owned() };
+    let from = here(&random(SIZE)?)?;
+    let transfer = Arc::<Transfer>::default();
+    let upload = Upload { resumable: false, ..upload(0) };
+    let sending = house.engine.send_file(&file, upload, from, Arc::clone(&transfer));
+    let cancel = async {
+        while transfer.moved.load(Ordering::Relaxed) < 10 * MB as u64 {
+            tokio::task::yield_now().await;
+        }
+        transfer.cancel.cancel();
+    };
+    let (sent, ()) = timeout(PATIENCE, async { tokio::join!(sending, cancel) }).await?;
+    assert_eq!(sent.expect_err("cancelled").code, Code::Cancelled);
+    assert_eq!(house.run(&id, &["ls", "-A"]).await?.0, "server.js\n");
+    house.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_large_file_that_does_not_fit_is_refused_and_leaves_nothing() -> Result<()> {
     let house = House::open().await?;
     let id = workspace(&house).await?;
     // A file system of its own with 64 MiB.
     let file = FileRef { id: id.clone(), path: "/dev/shm/large.bin".to_owned() };
     let from = here(&random(SIZE)?)?;
-    let refused = timeout(PATIENCE, house.engine.send_file(&file, upload(0), from, Moved::default())).await?;
+    let refused =
+        timeout(PATIENCE, house.engine.send_file(&file, upload(0), from, Arc::<Transfer>::default())).await?;
     let problem = refused.err().context("it does not fit")?;
     assert_eq!(problem.code, Code::Limit, "{problem}");
     assert!(problem.message.contains("No space left"), "{problem}");
@@ -170,11 +195,11 @@ async fn a_large_file_is_told_to_be_cut_when_the_workspace_stops() -> Result<()>
     let house = House::open().await?;
     let id = workspace(&house).await?;
     let file = FileRef { id: id.clone(), path: "/workspace/large.bin".to_owned() };
-    let moved = Moved::default();
+    let transfer = Arc::<Transfer>::default();
     let from = here(&random(SIZE)?)?;
-    let sending = house.engine.send_file(&file, upload(0), from, Arc::clone(&moved));
+    let sending = house.engine.send_file(&file, upload(0), from, Arc::clone(&transfer));
     let stop = async {
-        while moved.load(Ordering::Relaxed) == 0 {
+        while transfer.moved.load(Ordering::Relaxed) == 0 {
             tokio::task::yield_now().await;
         }
         house.engine.workspace_stop(WorkspaceRef { id: id.clone() }).await
@@ -193,7 +218,7 @@ async fn a_pause_waits_for_a_lane_that_is_being_started_and_the_file_for_the_pau
     let file = FileRef { id: id.clone(), path: "/workspace/large.bin".to_owned() };
     let lease = |change| LeaseRequest { id: id.clone(), change };
     for round in 0..5_u64 {
-        let sending = house.engine.send_file(&file, upload(0), here(&content)?, Moved::default());
+        let sending = house.engine.send_file(&file, upload(0), here(&content)?, Arc::<Transfer>::default());
         let pausing = async {
             tokio::time::sleep(Duration::from_millis(round * 25)).await;
             house.engine.workspace_lease(lease(LeaseChange::Pause)).await?;

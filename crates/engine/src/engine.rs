@@ -20,7 +20,7 @@ use crate::{
     docker_watch::DockerWatch,
     egress::{AddressPolicy, Dialer, Policy},
     events::{Bus, EventStream},
-    files::{self, ByteStream, Moved, Upload},
+    files::{self, ByteStream, Transfer, Upload},
     pool::{self, Pool},
     preview::Gateway,
     routes::EngineRoutes,
@@ -245,10 +245,10 @@ impl Engine {
         file: &FileRef,
         upload: Upload,
         from: File,
-        moved: Moved,
+        transfer: Arc<Transfer>,
     ) -> Result<FileEntry, Problem> {
         let (docker, link) = (self.shared.docker.current()?, self.handle(&file.id)?.agent()?);
-        files::send(&docker, &link, &file.path, upload, from, moved).await
+        files::send(&docker, &link, &file.path, upload, from, transfer).await
     }
 
     /// Fills an open file from the offset to `end` with what the workspace's has there. What was filled when it is cut
@@ -259,10 +259,10 @@ impl Engine {
         offset: u64,
         end: u64,
         into: File,
-        moved: Moved,
+        transfer: Arc<Transfer>,
     ) -> Result<(), Problem> {
         let (docker, link) = (self.shared.docker.current()?, self.handle(&file.id)?.agent()?);
-        files::fetch(&docker, &link, &file.path, (offset, end), into, moved).await
+        files::fetch(&docker, &link, &file.path, (offset, end), into, transfer).await
     }
 
     /// Everything below a directory as one stream, to be read by [`crate::tree::Reader`].

@@ -19,7 +19,7 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 use serde::{Deserialize, Serialize};
-use slipway_engine::{Moved, Upload};
+use slipway_engine::{Transfer, Upload};
 use slipway_wire::{Code, FileEntry, FileRef, Problem, WorkspaceId};
 use std::{
     fs::File,
@@ -108,8 +108,8 @@ async fn serve(shared: &Shared, mut stream: UnixStream, copying: Copying) -> io:
             return say(&mut to, &Told::Failed(problem)).await;
         }
     };
-    let moved = Moved::default();
-    let mut copied = std::pin::pin!(carry(shared, copying, file, Arc::clone(&moved)));
+    let transfer = Arc::new(Transfer::default());
+    let mut copied = std::pin::pin!(carry(shared, copying, file, Arc::clone(&transfer)));
     let (mut every, mut told) = (tokio::time::interval(TOLD), 0);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut nothing = [0];
@@ -119,7 +119,7 @@ async fn serve(shared: &Shared, mut stream: UnixStream, copying: Copying) -> io:
             // No more is ever said: what comes is the client's end.
             _ = from.read(&mut nothing) => return Ok(()),
             _ = every.tick() => {
-                let now = moved.load(Ordering::Relaxed);
+                let now = transfer.moved.load(Ordering::Relaxed);
                 if now != told {
                     say(&mut to, &Told::Moved(now)).await?;
                     told = now;
@@ -130,14 +130,19 @@ async fn serve(shared: &Shared, mut stream: UnixStream, copying: Copying) -> io:
     say(&mut to, &last).await
 }
 
-async fn carry(shared: &Shared, copying: Copying, file: File, moved: Moved) -> Result<Told, Problem> {
+async fn carry(
+    shared: &Shared,
+    copying: Copying,
+    file: File,
+    transfer: Arc<Transfer>,
+) -> Result<Told, Problem> {
     let Copying { id, path, size, offset, into, mode, resumable } = copying;
     let there = FileRef { id, path };
     if into {
         let upload = Upload { mode, size, offset, resumable, ..Upload::default() };
-        return Ok(Told::Sent(shared.engine.send_file(&there, upload, file, moved).await?));
+        return Ok(Told::Sent(shared.engine.send_file(&there, upload, file, transfer).await?));
     }
-    shared.engine.fetch_file(&there, offset, size, file, moved).await?;
+    shared.engine.fetch_file(&there, offset, size, file, transfer).await?;
     Ok(Told::Filled)
 }
 

@@ -5,14 +5,11 @@
 mod out;
 pub(crate) mod running;
 
-use bytes::Bytes;
-use futures_util::{Stream, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use slipway_engine::{Engine, Packed, Upload, mode, pack, tree, unreadable};
 use slipway_wire::{Api as _, Code, FileRef, Problem, WorkspaceId, shown_name};
 use std::{
     fs::{self, File},
-    io::Read as _,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -20,16 +17,10 @@ use std::{
     },
 };
 use tauri::{AppHandle, Manager as _};
-use tokio::sync::mpsc;
 
 pub(super) use self::out::download;
 use self::running::{Carried, Meter, Way, carry, until_cancelled};
 use crate::app::Desktop;
-
-/// Read of a file at once.
-const PIECE: usize = 256 * 1024;
-/// Pieces between a file, which blocks, and a connection, which does not.
-const QUEUE: usize = 8;
 
 /// What was dropped, and on which folder.
 #[derive(Deserialize)]
@@ -120,8 +111,8 @@ async fn put(
     left_out: &Arc<AtomicU64>,
 ) -> Result<(), Problem> {
     let found = fs::metadata(path).map_err(|e| unreadable(path, &e))?;
-    let counting = Arc::clone(meter);
     if found.is_dir() {
+        let counting = Arc::clone(meter);
         let left_out = Arc::clone(left_out);
         let packed = pack(path.clone(), move |told| match told {
             Packed::Bytes(bytes) => counting.add(bytes as u64),
@@ -133,8 +124,7 @@ async fn put(
     } else if found.is_file() {
         let file = File::open(path).map_err(|e| unreadable(path, &e))?;
         let upload = Upload { mode: mode(&found), size: found.len(), ..Upload::default() };
-        let bytes = content(file, path.clone()).inspect_ok(move |piece| counting.add(piece.len() as u64));
-        engine.upload(target, upload, until_cancelled(meter, bytes)).await?;
+        engine.send_file(target, upload, file, meter.transfer()).await?;
     } else {
         return Err(Problem::new(
             Code::Refused,
@@ -142,27 +132,6 @@ async fn put(
         ));
     }
     Ok(())
-}
-
-/// A file's bytes, read on a thread of its own.
-fn content(mut file: File, path: PathBuf) -> impl Stream<Item = Result<Bytes, Problem>> + Send + 'static {
-    let (send, receive) = mpsc::channel(QUEUE);
-    tokio::task::spawn_blocking(move || {
-        loop {
-            let mut piece = vec![0; PIECE];
-            let read = file.read(&mut piece).map_err(|e| unreadable(&path, &e));
-            let last = !matches!(read, Ok(1..));
-            let piece = read.map(|length| {
-                piece.truncate(length);
-                Bytes::from(piece)
-            });
-            // Nobody takes it any more, or there is no more.
-            if send.blocking_send(piece).is_err() || last {
-                return;
-            }
-        }
-    });
-    stream::unfold(receive, |mut receive| async move { receive.recv().await.map(|piece| (piece, receive)) })
 }
 
 /// Adds up what is to be sent while the first of it goes. What cannot be read leaves the sum unknown: sending it says why.

@@ -8,18 +8,18 @@ use slipway_engine::{ByteStream, Engine, Odd, Zipped, tree};
 use slipway_wire::{Api as _, Code, FileKind, FileRef, Problem, WorkspaceId};
 use std::{
     fs::File,
-    io::{self, Write as _},
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 use tauri::{AppHandle, Manager as _};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{
-    QUEUE,
-    running::{Carried, Meter, Way, carry, until_cancelled},
-};
+use super::running::{Carried, Meter, Way, carry, until_cancelled};
 use crate::{app::Desktop, bridge::unfinished::Unfinished};
+
+/// Pieces between a connection, which does not block, and a file, which does.
+const QUEUE: usize = 8;
 
 /// What is wanted, and where.
 #[derive(Deserialize)]
@@ -69,8 +69,10 @@ async fn get(
         FileKind::Directory => zip(counted(engine.read_tree(&source).await?, meter), out).await?,
         FileKind::File => {
             meter.expect(found.size);
-            let bytes = engine.read_file(&source, 0).await?;
-            poured(counted(bytes, meter), out, to.clone()).await?;
+            if found.size > tree::MAX_BYTES {
+                return Err(Problem::new(Code::Limit, "The file is larger than 64 GiB."));
+            }
+            engine.fetch_file(&source, 0, found.size, out, meter.transfer()).await?;
             0
         }
         FileKind::Symlink | FileKind::Other => {
@@ -87,17 +89,6 @@ async fn get(
 fn counted(bytes: ByteStream, meter: &Arc<Meter>) -> ByteStream {
     let counting = Arc::clone(meter);
     until_cancelled(meter, bytes.inspect_ok(move |piece| counting.add(piece.len() as u64)))
-}
-
-async fn poured(bytes: ByteStream, out: File, to: PathBuf) -> Result<(), Problem> {
-    let take = move |(out, written): &mut (File, u64), piece: Bytes| {
-        *written += piece.len() as u64;
-        if *written > tree::MAX_BYTES {
-            return Err(Problem::new(Code::Limit, "The workspace sends more than 64 GiB for one file."));
-        }
-        out.write_all(&piece).map_err(|e| cannot(&to, &e))
-    };
-    received(bytes, (out, 0), take, |_| Ok(())).await
 }
 
 async fn zip(bytes: ByteStream, out: File) -> Result<u64, Problem> {

@@ -14,6 +14,7 @@ use std::{
     },
 };
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::{ByteStream, Upload, path_bytes, read, write};
 #[cfg(unix)]
@@ -25,8 +26,38 @@ const PIECE: usize = 256 * 1024;
 /// Pieces between the file, which blocks, and the connection, which does not.
 const QUEUE: usize = 8;
 
-/// How many bytes of a file went so far, for whoever shows it.
-pub type Moved = Arc<AtomicU64>;
+/// A file on its way, for whoever shows how far it is and may end it early.
+#[derive(Debug, Default)]
+pub struct Transfer {
+    /// Bytes that went so far.
+    pub moved: AtomicU64,
+    /// Ends it. What answers then says what became of it: one whose last byte had gone is done, of another nothing is left
+    /// that was not to be kept.
+    pub cancel: CancellationToken,
+}
+
+impl Transfer {
+    /// More of it went.
+    pub fn add(&self, bytes: u64) {
+        self.moved.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// What becomes of the work, unless it is cancelled first.
+    pub(super) async fn unless_cancelled<T, E: From<Problem>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(cancelled().into()),
+            done = work => done,
+        }
+    }
+}
+
+fn cancelled() -> Problem {
+    Problem::new(Code::Cancelled, "The copying was cancelled.")
+}
 
 /// Sends what of a file comes after the upload's offset.
 pub(crate) async fn send(
@@ -35,18 +66,18 @@ pub(crate) async fn send(
     path: &str,
     upload: Upload,
     mut file: File,
-    moved: Moved,
+    transfer: Arc<Transfer>,
 ) -> Result<FileEntry, Problem> {
     #[cfg(unix)]
     if upload.size.saturating_sub(upload.offset) >= lanes::WORTH && link.has_lanes(docker) {
         let doing = format!("writing {path}");
         let road = lanes::Road { docker, link, doing: &doing };
-        let sent = lanes::send(road, upload.open(path)?, Arc::new(file), &moved).await?;
+        let sent = lanes::send(road, upload.open(path)?, Arc::new(file), &transfer).await?;
         return written(path, upload, sent);
     }
     file.seek(SeekFrom::Start(upload.offset)).map_err(|e| cannot_read(&e))?;
     let left = upload.size.saturating_sub(upload.offset);
-    write(link.client.clone(), path, upload, content(file.take(left), moved)).await
+    write(link.client.clone(), path, upload, content(file.take(left), transfer)).await
 }
 
 /// Fills a file from `offset` to `end` with what the container's has there.
@@ -56,28 +87,37 @@ pub(crate) async fn fetch(
     path: &str,
     (offset, end): (u64, u64),
     mut file: File,
-    moved: Moved,
+    transfer: Arc<Transfer>,
 ) -> Result<(), Problem> {
     #[cfg(unix)]
     if end.saturating_sub(offset) >= lanes::WORTH && link.has_lanes(docker) {
         let doing = format!("reading {path}");
         let road = lanes::Road { docker, link, doing: &doing };
-        return lanes::fetch(road, &path_bytes(path)?, (offset, end), Arc::new(file), &moved).await;
+        let path = path_bytes(path)?;
+        let filling = lanes::fetch(road, &path, (offset, end), Arc::new(file), &transfer);
+        return transfer.unless_cancelled(filling).await;
     }
     file.seek(SeekFrom::Start(offset)).map_err(|e| cannot_write(&e))?;
-    poured(read(link.client.clone(), path, offset).await?, file, end.saturating_sub(offset), moved).await
+    let bytes = read(link.client.clone(), path, offset).await?;
+    let filling = poured(bytes, file, end.saturating_sub(offset), Arc::clone(&transfer));
+    transfer.unless_cancelled(filling).await
 }
 
 /// A file's bytes, read on a thread of its own.
-fn content(mut file: impl io::Read + Send + 'static, moved: Moved) -> ByteStream {
+fn content(mut file: impl io::Read + Send + 'static, transfer: Arc<Transfer>) -> ByteStream {
     let (send, pieces) = mpsc::channel(QUEUE);
     tokio::task::spawn_blocking(move || {
         loop {
             let mut piece = vec![0; PIECE];
-            let read = file.read(&mut piece).map_err(|e| cannot_read(&e));
+            // The bytes end with that as their problem, and whoever takes them makes nothing of it.
+            let read = if transfer.cancel.is_cancelled() {
+                Err(cancelled())
+            } else {
+                file.read(&mut piece).map_err(|e| cannot_read(&e))
+            };
             let last = !matches!(read, Ok(1..));
             let piece = read.map(|length| {
-                moved.fetch_add(length as u64, Ordering::Relaxed);
+                transfer.add(length as u64);
                 piece.truncate(length);
                 Bytes::from(piece)
             });
@@ -94,7 +134,12 @@ fn content(mut file: impl io::Read + Send + 'static, moved: Moved) -> ByteStream
 }
 
 /// Writes what comes on a thread of its own: all of what was expected, and no more than may ever come.
-async fn poured(mut bytes: ByteStream, mut file: File, expected: u64, moved: Moved) -> Result<(), Problem> {
+async fn poured(
+    mut bytes: ByteStream,
+    mut file: File,
+    expected: u64,
+    transfer: Arc<Transfer>,
+) -> Result<(), Problem> {
     let (send, mut pieces) = mpsc::channel::<Bytes>(QUEUE);
     let writing = tokio::task::spawn_blocking(move || {
         let mut written = 0_u64;
@@ -104,7 +149,7 @@ async fn poured(mut bytes: ByteStream, mut file: File, expected: u64, moved: Mov
                 return Err(Problem::new(Code::Limit, "The workspace sends more than 64 GiB for one file."));
             }
             file.write_all(&piece).map_err(|e| cannot_write(&e))?;
-            moved.fetch_add(piece.len() as u64, Ordering::Relaxed);
+            transfer.add(piece.len() as u64);
         }
         Ok(written)
     });
@@ -143,4 +188,5 @@ pub(super) fn cannot_read(error: &io::Error) -> Problem {
 
 pub(super) fn cannot_write(error: &io::Error) -> Problem {
     Problem::new(Code::Storage, format!("The file cannot be written: {error}."))
+        .hint("See that there is room where it goes, or choose another place.")
 }

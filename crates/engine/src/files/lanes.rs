@@ -34,7 +34,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::{
     absent,
-    handed::{cannot_read, cannot_write},
+    handed::{Transfer, cannot_read, cannot_write},
 };
 use crate::{
     agent_link::{AgentLink, agent_problem},
@@ -86,7 +86,7 @@ pub(super) async fn send(
     road: Road<'_>,
     open: WriteOpen,
     file: Arc<File>,
-    moved: &AtomicU64,
+    transfer: &Transfer,
 ) -> Result<Result<FileInfo, tonic::Status>, Problem> {
     let stripes = Stripes::new(open.offset, open.size);
     let (say, requests) = mpsc::channel(2);
@@ -102,13 +102,14 @@ pub(super) async fn send(
         Ok(_) => return Err(absent(road.doing)),
         Err(status) => return Ok(Err(status)),
     };
-    let lanes = (0..LANES).map(|_| into(road, &place, &stripes, &file, moved));
-    if let Err(Failed { problem, spoilt }) = try_join_all(lanes).await.map(drop) {
+    let lanes = (0..LANES).map(|_| into(road, &place, &stripes, &file, transfer));
+    if let Err(Failed { problem, spoilt }) = transfer.unless_cancelled(try_join_all(lanes)).await {
         if spoilt {
-            // What came of it is not worth keeping; that it is gone is known when the stream ends.
             let _ = say.try_send(part(Part::Arrived(false)));
-            let _ = timeout(LAST_WORDS, replies.message()).await;
         }
+        drop(say);
+        // The agent's end of it says that what was not to be kept is gone.
+        let _ = timeout(LAST_WORDS, replies.message()).await;
         return Err(problem);
     }
     let _ = say.try_send(part(Part::Arrived(true)));
@@ -125,10 +126,10 @@ pub(super) async fn fetch(
     path: &[u8],
     (offset, end): (u64, u64),
     file: Arc<File>,
-    moved: &AtomicU64,
+    transfer: &Transfer,
 ) -> Result<(), Problem> {
     let stripes = Stripes::new(offset, end);
-    let lanes = (0..LANES).map(|_| out_of(road, path, &stripes, &file, moved));
+    let lanes = (0..LANES).map(|_| out_of(road, path, &stripes, &file, transfer));
     try_join_all(lanes).await.map(drop).map_err(|failed| failed.problem)
 }
 
@@ -137,7 +138,7 @@ async fn into(
     place: &[u8],
     stripes: &Stripes,
     file: &Arc<File>,
-    moved: &AtomicU64,
+    transfer: &Transfer,
 ) -> Result<(), Failed> {
     let mut lane = Lane::start(road, lane::INTO, place).await?;
     let (mut sent, mut spare) = (0_u64, Vec::new());
@@ -151,7 +152,7 @@ async fn into(
             // The next is read while this one goes.
             reading = (at < end).then(|| read(file, at, end, std::mem::take(&mut spare)));
             lane.say(&piece).await?;
-            moved.fetch_add(piece.len() as u64, Ordering::Relaxed);
+            transfer.add(piece.len() as u64);
             spare = piece;
         }
         sent += stripe.length;
@@ -164,7 +165,7 @@ async fn out_of(
     path: &[u8],
     stripes: &Stripes,
     file: &Arc<File>,
-    moved: &AtomicU64,
+    transfer: &Transfer,
 ) -> Result<(), Failed> {
     let mut lane = Lane::start(road, lane::OUT_OF, path).await?;
     let mut asked = VecDeque::new();
@@ -187,7 +188,7 @@ async fn out_of(
             }
             at += length as u64;
             left -= length as u64;
-            moved.fetch_add(length as u64, Ordering::Relaxed);
+            transfer.add(length as u64);
         }
     }
     if let Some(last) = writing {

@@ -31,7 +31,7 @@ mod watch;
 mod zipped;
 
 pub(crate) use self::aside::put_aside;
-pub use self::handed::Moved;
+pub use self::handed::Transfer;
 pub(crate) use self::handed::{fetch, send};
 pub(crate) use self::names::path_bytes;
 pub use self::pack::{Packed, mode, pack, unreadable};

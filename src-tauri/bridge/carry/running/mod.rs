@@ -4,12 +4,12 @@
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
 use serde::Serialize;
-use slipway_engine::ByteStream;
+use slipway_engine::{ByteStream, Transfer};
 use slipway_wire::{Code, Problem, WorkspaceId};
 use std::{
     collections::HashMap,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -133,20 +133,19 @@ pub(crate) struct Far {
 /// What a carrying counts, and where it hears that it is cancelled.
 pub(super) struct Meter {
     carried: Mutex<Carried>,
-    done: AtomicU64,
+    /// Of all of it together.
+    transfer: Arc<Transfer>,
     total: AtomicU64,
     known: AtomicBool,
-    token: CancellationToken,
 }
 
 impl Meter {
     pub(super) fn new(carried: Carried) -> Self {
         Self {
             carried: Mutex::new(carried),
-            done: AtomicU64::default(),
+            transfer: Arc::default(),
             total: AtomicU64::default(),
             known: AtomicBool::default(),
-            token: CancellationToken::new(),
         }
     }
 
@@ -157,8 +156,13 @@ impl Meter {
         carried.nth = nth;
     }
 
+    /// For a file that the engine carries by itself.
+    pub(super) fn transfer(&self) -> Arc<Transfer> {
+        Arc::clone(&self.transfer)
+    }
+
     pub(super) fn add(&self, bytes: u64) {
-        self.done.fetch_add(bytes, Ordering::Relaxed);
+        self.transfer.add(bytes);
     }
 
     pub(super) fn expect(&self, bytes: u64) {
@@ -167,13 +171,19 @@ impl Meter {
     }
 
     pub(super) fn is_cancelled(&self) -> bool {
-        self.token.is_cancelled()
+        self.transfer.cancel.is_cancelled()
     }
 
     fn far(&self, carry: u32) -> Far {
         let carried = self.carried.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let total = self.known.load(Ordering::Acquire).then(|| self.total.load(Ordering::Relaxed));
-        Far { carry, carried, done: self.done.load(Ordering::Relaxed), total, cancelled: self.is_cancelled() }
+        Far {
+            carry,
+            carried,
+            done: self.transfer.moved.load(Ordering::Relaxed),
+            total,
+            cancelled: self.is_cancelled(),
+        }
     }
 }
 
@@ -182,7 +192,7 @@ pub(super) fn until_cancelled(
     meter: &Meter,
     bytes: impl Stream<Item = Result<Bytes, Problem>> + Send + 'static,
 ) -> ByteStream {
-    let from = (Box::pin(bytes), meter.token.clone());
+    let from = (Box::pin(bytes), meter.transfer.cancel.clone());
     Box::pin(stream::unfold(from, |(mut bytes, token)| async move {
         let piece = tokio::select! {
             biased;
@@ -235,12 +245,12 @@ pub(super) async fn carry<T>(
     meter: &Meter,
     work: impl Future<Output = Result<T, Problem>>,
 ) -> Result<T, Problem> {
-    let carry = app.state::<Desktop>().carries.begin(&meter.token)?;
+    let carry = app.state::<Desktop>().carries.begin(&meter.transfer.cancel)?;
     let telling = Telling { app, carry, told: AtomicBool::default() };
     watched(meter, || telling.tell(meter), work).await
 }
 
-/// A cancelled one ends by its own bytes (`until_cancelled`), so that what it answers is what became of it: one whose last
+/// A cancelled one ends by itself (`Transfer`, or its bytes: `until_cancelled`), so that what it answers is what became of it: one whose last
 /// byte had gone is done. Where nothing moves any more, it is dropped.
 async fn watched<T>(
     meter: &Meter,
@@ -254,7 +264,7 @@ async fn watched<T>(
         tokio::select! {
             biased;
             done = &mut work => return done,
-            () = meter.token.cancelled() => {
+            () = meter.transfer.cancel.cancelled() => {
                 tell();
                 return timeout(GRACE, work).await.unwrap_or_else(|_| Err(cancelled()));
             }

@@ -36,7 +36,7 @@ async fn a_cancelled_one_ends_by_its_bytes_and_is_told_of_at_once() {
         while let Some(piece) = bytes.next().await {
             meter.add(piece?.len() as u64);
             if meter.far(1).done == 400 {
-                meter.token.cancel();
+                meter.transfer.cancel.cancel();
             }
             tokio::task::yield_now().await;
         }
@@ -51,14 +51,14 @@ async fn a_cancelled_one_ends_by_its_bytes_and_is_told_of_at_once() {
 async fn bytes_that_do_not_come_are_cancelled_too() {
     let meter = meter();
     let mut bytes = until_cancelled(&meter, stream::pending());
-    meter.token.cancel();
+    meter.transfer.cancel.cancel();
     assert_eq!(bytes.next().await.unwrap().unwrap_err().code, Code::Cancelled);
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_that_was_through_when_it_was_cancelled_is_done() {
     let meter = meter();
-    meter.token.cancel();
+    meter.transfer.cancel.cancel();
     let work = async {
         sleep(GRACE / 2).await;
         Ok("written")
@@ -69,7 +69,7 @@ async fn one_that_was_through_when_it_was_cancelled_is_done() {
 #[tokio::test(start_paused = true)]
 async fn one_that_moves_no_more_is_dropped() {
     let meter = meter();
-    meter.token.cancel();
+    meter.transfer.cancel.cancel();
     let stuck = pending::<Result<(), Problem>>();
     assert_eq!(watched(&meter, || (), stuck).await.unwrap_err().code, Code::Cancelled);
 }
