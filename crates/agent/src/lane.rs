@@ -7,6 +7,7 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use slipway_agent_api::lane::{HEAD, READY, Stripe};
 
 use crate::stdio;
@@ -48,7 +49,7 @@ fn open(way: Way, path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-fn carry(way: Way, file: &File, input: &mut impl io::Read, output: &mut impl io::Write) -> io::Result<()> {
+fn carry(way: Way, file: &File, input: &mut impl io::Read, output: &mut File) -> io::Result<()> {
     let (mut buffer, mut carried) = (vec![0; PIECE], 0);
     while let Some(stripe) = next(input)? {
         match way {
@@ -90,56 +91,91 @@ fn fill(file: &File, stripe: Stripe, input: &mut impl io::Read, buffer: &mut [u8
     Ok(())
 }
 
-fn pour(file: &File, stripe: Stripe, output: &mut impl io::Write, buffer: &mut [u8]) -> io::Result<()> {
-    let Stripe { mut offset, length: mut left } = stripe;
-    while left > 0 {
-        let most = left.min(buffer.len() as u64) as usize;
+/// Inside the kernel, where the file system can.
+fn pour(file: &File, stripe: Stripe, output: &mut File, buffer: &mut [u8]) -> io::Result<()> {
+    let Stripe { mut offset, length } = stripe;
+    let end = offset.saturating_add(length);
+    while offset < end {
+        let most = (end - offset).min(PIECE as u64) as usize;
+        match rustix::fs::sendfile(&*output, file, Some(&mut offset), most) {
+            Ok(0) => return Err(shorter()),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(Errno::INVAL | Errno::NOSYS) => return copy(file, offset, end, output, buffer),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+fn copy(file: &File, mut offset: u64, end: u64, output: &mut File, buffer: &mut [u8]) -> io::Result<()> {
+    while offset < end {
+        let most = (end - offset).min(buffer.len() as u64) as usize;
         let read = match file.read_at(&mut buffer[..most], offset) {
-            Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter")),
+            Ok(0) => return Err(shorter()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             read => read?,
         };
         output.write_all(&buffer[..read])?;
         offset += read as u64;
-        left -= read as u64;
     }
     Ok(())
+}
+
+fn shorter() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::OwnedFd;
 
     fn stripe(offset: u64, length: u64, content: &[u8]) -> Vec<u8> {
         [&Stripe { offset, length }.head()[..], content].concat()
     }
 
+    /// What a lane with this input says, and whether it ends well.
+    fn carried(way: Way, path: &Path, input: &[u8]) -> (Vec<u8>, bool) {
+        let (mut near, far) = io::pipe().unwrap();
+        let mut output = File::from(OwnedFd::from(far));
+        let ended = carry(way, &open(way, path).unwrap(), &mut &input[..], &mut output);
+        drop(output);
+        let mut said = Vec::new();
+        near.read_to_end(&mut said).unwrap();
+        (said, ended.is_ok())
+    }
+
     #[test]
     fn stripes_go_where_their_heads_say() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let open = |way| open(way, file.path()).unwrap();
         let input = [stripe(4, 3, b"efg"), stripe(0, 0, b""), stripe(0, 4, b"abcd")].concat();
-        let mut said = Vec::new();
-        carry(Way::Into, &open(Way::Into), &mut &input[..], &mut said).unwrap();
-        assert_eq!(said, 7_u64.to_be_bytes());
+        assert_eq!(carried(Way::Into, file.path(), &input), (7_u64.to_be_bytes().to_vec(), true));
         let heads = [stripe(5, 2, b""), stripe(0, 5, b"")].concat();
-        let mut read = Vec::new();
-        carry(Way::OutOf, &open(Way::OutOf), &mut &heads[..], &mut read).unwrap();
-        assert_eq!(read, b"fgabcde");
+        assert_eq!(carried(Way::OutOf, file.path(), &heads), (b"fgabcde".to_vec(), true));
+    }
+
+    #[test]
+    fn a_file_that_the_kernel_does_not_pour_is_copied() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "abcdefg").unwrap();
+        let (mut near, far) = io::pipe().unwrap();
+        let mut output = File::from(OwnedFd::from(far));
+        let source = open(Way::OutOf, file.path()).unwrap();
+        copy(&source, 2, 6, &mut output, &mut [0; 3]).unwrap();
+        copy(&source, 2, 8, &mut output, &mut [0; 3]).unwrap_err();
+        drop(output);
+        let mut said = String::new();
+        near.read_to_string(&mut said).unwrap();
+        assert_eq!(said, "cdefcdefg");
     }
 
     #[test]
     fn what_is_cut_is_not_said_to_be_there() {
         let file = tempfile::NamedTempFile::new().unwrap();
         for input in [stripe(0, 4, b"abc"), stripe(0, 4, b"")[..7].to_vec()] {
-            let mut said = Vec::new();
-            let target = open(Way::Into, file.path()).unwrap();
-            carry(Way::Into, &target, &mut &input[..], &mut said).unwrap_err();
-            assert!(said.is_empty());
+            assert_eq!(carried(Way::Into, file.path(), &input), (Vec::new(), false));
         }
-        let beyond = stripe(0, 100, b"");
-        let source = open(Way::OutOf, file.path()).unwrap();
-        carry(Way::OutOf, &source, &mut &beyond[..], &mut Vec::new()).unwrap_err();
+        assert_eq!(carried(Way::OutOf, file.path(), &stripe(0, 100, b"")), (b"abc".to_vec(), false));
     }
 
     #[test]
