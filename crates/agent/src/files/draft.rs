@@ -51,7 +51,10 @@ impl Leftovers {
         if !meta.is_file() || meta.len() < open.offset || meta.nlink() != 1 {
             return Err(not_there(&shown));
         }
-        file.set_len(open.offset).map_err(failed)?;
+        // Only where it shortens the file: of one that was cut to nothing, ext4 writes all to the disk when it is closed.
+        if meta.len() > open.offset {
+            file.set_len(open.offset).map_err(failed)?;
+        }
         file.seek(SeekFrom::Start(open.offset)).map_err(failed)?;
         Ok(file)
     }

@@ -118,7 +118,10 @@ impl Copying<'_> {
         let mut file = if resumable { place.resume(&name) } else { place.begin(&name) }.map_err(failed)?;
         let handle = file.handle().map_err(failed)?;
         let offset = if resumable { self.arrived(&handle, found.size).await? } else { 0 };
-        handle.set_len(offset).map_err(failed)?;
+        // Only where it shortens the file: of one that was cut to nothing, ext4 writes all to the disk when it is closed.
+        if handle.metadata().map_err(failed)?.len() > offset {
+            handle.set_len(offset).map_err(failed)?;
+        }
         match self.fill(offset, handle, found.size).await {
             Ok(()) => file.finish(found.mode).map_err(failed),
             Err(Failure::Problem(problem)) if resumable && problem.code != Why::Storage => {
