@@ -99,7 +99,8 @@ enum Whose {
 /// machine memory that was not used for long costs far more than the copying into it.
 fn in_turn(run: usize, mut each: impl FnMut(Whose) -> Result<()>) -> Result<()> {
     let mut order = [Whose::Ours, Whose::Dockers, Whose::Limit];
-    order.rotate_left(run % order.len());
+    let first = run % order.len();
+    order.rotate_left(first);
     for whose in order {
         settle();
         each(whose)?;

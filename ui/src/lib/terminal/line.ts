@@ -7,7 +7,7 @@ import type { Process, WindowSize } from '../wire';
 import { followLink } from './links';
 
 /** Lines of a terminal that stay when they scroll out of sight. */
-export const SCROLLBACK = 5_000;
+export const SCROLLBACK = 10_000;
 
 export type Line = {
   readonly key: string;
