@@ -50,7 +50,7 @@ async fn same(house: &House, file: &FileRef, content: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Bytes of a lane that is at work in the workspace's container.
+/// How many lanes are at work in the workspace's container.
 async fn lanes(house: &House, id: &WorkspaceId) -> Result<usize> {
     Ok(house
         .run(id, &["sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"])
