@@ -70,6 +70,9 @@ fn only_the_right_host_origin_and_token_get_in() -> Result<()> {
     assert_eq!(request(&attach, &foreign)?.0, 403);
     assert_eq!(request(&attach, &upgrade)?.0, 404, "past the guard, there is no such workspace");
 
+    let handed = format!("{}/v1/files/handed?id=a&path=b&size=1&into=true", listening.url);
+    assert_eq!(request(&handed, &[token])?.0, 404, "a file is handed over where descriptors go");
+
     house.ok(&["serve", "--stop"])?;
     assert!(listening.owner.wait()?.success());
     assert!(!house.data().join("http-token").exists());

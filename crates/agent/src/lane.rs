@@ -2,19 +2,16 @@
 //! standard streams, and nothing of the agent's. Form and order of what goes over them: `lane.rs` of the contract.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
-use slipway_agent_api::lane::{HEAD, READY, Stripe};
+use rustix::pipe::{SpliceFlags, splice};
+use slipway_agent_api::lane::{HEAD, PIECE, READY, Stripe, pour};
 
 use crate::stdio;
-
-/// Moved at once, bytes. Of more the kernel makes larger pieces of memory, which a virtual machine may have to be given
-/// first: on one such, writes of 1 MiB took up to ten times as long as these.
-const PIECE: usize = 256 * 1024;
 
 /// Which way the bytes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,12 +47,12 @@ fn open(way: Way, path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-fn carry(way: Way, file: &File, input: &mut impl io::Read, output: &mut File) -> io::Result<()> {
-    let (mut buffer, mut carried) = (vec![0; PIECE], 0);
+fn carry(way: Way, file: &File, input: &mut File, output: &mut File) -> io::Result<()> {
+    let (mut drain, mut carried) = (Drain::new()?, 0);
     while let Some(stripe) = next(input)? {
         match way {
-            Way::Into => fill(file, stripe, input, &mut buffer)?,
-            Way::OutOf => pour(file, stripe, output, &mut buffer)?,
+            Way::Into => drain.fill(file, stripe, input)?,
+            Way::OutOf => pour(file, stripe, output, drop)?,
         }
         carried += stripe.length;
     }
@@ -76,10 +73,58 @@ fn next(input: &mut impl io::Read) -> io::Result<Option<Stripe>> {
     }
 }
 
-fn fill(file: &File, stripe: Stripe, input: &mut impl io::Read, buffer: &mut [u8]) -> io::Result<()> {
-    let Stripe { mut offset, length: mut left } = stripe;
+/// From a pipe into a file. What lies in the pipe goes over into one of our own first, and while that is emptied the
+/// pipe fills again: its pages are written as they are.
+struct Drain {
+    out: PipeReader,
+    into: PipeWriter,
+}
+
+impl Drain {
+    fn new() -> io::Result<Self> {
+        let (out, into) = io::pipe()?;
+        // An administrator may have lowered the limit; it works with any size.
+        let _ = rustix::pipe::fcntl_setpipe_size(&into, PIECE);
+        Ok(Self { out, into })
+    }
+
+    fn fill(&mut self, file: &File, stripe: Stripe, input: &mut File) -> io::Result<()> {
+        let Stripe { mut offset, length: mut left } = stripe;
+        while left > 0 {
+            let most = left.min(PIECE as u64) as usize;
+            let moved = match splice(&*input, None, &self.into, None, most, SpliceFlags::empty()) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Err(Errno::INTR) => continue,
+                Err(Errno::INVAL | Errno::NOSYS) => return copy(input, file, offset, left),
+                moved => moved? as u64,
+            };
+            self.empty(file, offset, moved)?;
+            offset += moved;
+            left -= moved;
+        }
+        Ok(())
+    }
+
+    fn empty(&mut self, file: &File, mut offset: u64, length: u64) -> io::Result<()> {
+        let end = offset + length;
+        while offset < end {
+            let left = (end - offset) as usize;
+            match splice(&self.out, None, file, Some(&mut offset), left, SpliceFlags::empty()) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(Errno::INVAL | Errno::NOSYS) => return copy(&mut self.out, file, offset, left as u64),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where the kernel does not do it.
+fn copy(input: &mut impl io::Read, file: &File, mut offset: u64, mut left: u64) -> io::Result<()> {
+    let mut buffer = vec![0; left.min(PIECE as u64) as usize];
     while left > 0 {
-        let most = left.min(buffer.len() as u64) as usize;
+        let most = left.min(PIECE as u64) as usize;
         let read = match input.read(&mut buffer[..most]) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -92,54 +137,24 @@ fn fill(file: &File, stripe: Stripe, input: &mut impl io::Read, buffer: &mut [u8
     Ok(())
 }
 
-/// Inside the kernel, where the file system can.
-fn pour(file: &File, stripe: Stripe, output: &mut File, buffer: &mut [u8]) -> io::Result<()> {
-    let Stripe { mut offset, length } = stripe;
-    let end = offset.saturating_add(length);
-    while offset < end {
-        let most = (end - offset).min(PIECE as u64) as usize;
-        match rustix::fs::sendfile(&*output, file, Some(&mut offset), most) {
-            Ok(0) => return Err(shorter()),
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(Errno::INVAL | Errno::NOSYS) => return copy(file, offset, end, output, buffer),
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
-}
-
-fn copy(file: &File, mut offset: u64, end: u64, output: &mut File, buffer: &mut [u8]) -> io::Result<()> {
-    while offset < end {
-        let most = (end - offset).min(buffer.len() as u64) as usize;
-        let read = match file.read_at(&mut buffer[..most], offset) {
-            Ok(0) => return Err(shorter()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            read => read?,
-        };
-        output.write_all(&buffer[..read])?;
-        offset += read as u64;
-    }
-    Ok(())
-}
-
-fn shorter() -> io::Error {
-    io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixDatagram;
 
     fn stripe(offset: u64, length: u64, content: &[u8]) -> Vec<u8> {
         [&Stripe { offset, length }.head()[..], content].concat()
     }
 
-    /// What a lane with this input says, and whether it ends well.
+    /// What a lane with this input, at most as much as a pipe holds, says, and whether it ends well.
     fn carried(way: Way, path: &Path, input: &[u8]) -> (Vec<u8>, bool) {
+        let (take, mut give) = io::pipe().unwrap();
+        give.write_all(input).unwrap();
+        drop(give);
         let (mut near, far) = io::pipe().unwrap();
-        let mut output = File::from(OwnedFd::from(far));
-        let ended = carry(way, &open(way, path).unwrap(), &mut &input[..], &mut output);
+        let (mut input, mut output) = (File::from(OwnedFd::from(take)), File::from(OwnedFd::from(far)));
+        let ended = carry(way, &open(way, path).unwrap(), &mut input, &mut output);
         drop(output);
         let mut said = Vec::new();
         near.read_to_end(&mut said).unwrap();
@@ -156,18 +171,21 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_the_kernel_does_not_pour_is_copied() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "abcdefg").unwrap();
-        let (mut near, far) = io::pipe().unwrap();
-        let mut output = File::from(OwnedFd::from(far));
-        let source = open(Way::OutOf, file.path()).unwrap();
-        copy(&source, 2, 6, &mut output, &mut [0; 3]).unwrap();
-        copy(&source, 2, 8, &mut output, &mut [0; 3]).unwrap_err();
-        drop(output);
-        let mut said = String::new();
-        near.read_to_string(&mut said).unwrap();
-        assert_eq!(said, "cdefcdefg");
+    fn what_the_kernel_does_not_move_is_copied() {
+        let path = tempfile::NamedTempFile::new().unwrap();
+        let fill = |input: OwnedFd, append: bool| {
+            let file = OpenOptions::new().write(true).append(append).open(path.path()).unwrap();
+            let stripe = Stripe { offset: 0, length: 3 };
+            Drain::new().unwrap().fill(&file, stripe, &mut input.into()).unwrap();
+        };
+        // Nothing is spliced out of datagrams, nor into a file that only grows.
+        let (near, far) = UnixDatagram::pair().unwrap();
+        far.send(b"abc").unwrap();
+        fill(near.into(), false);
+        let (take, mut give) = io::pipe().unwrap();
+        give.write_all(b"def").unwrap();
+        fill(take.into(), true);
+        assert_eq!(std::fs::read(path.path()).unwrap(), b"abcdef");
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub use config::{AgentBinary, Certificates, Clock, Config, DockerHints, SystemCl
 pub use deploy::UnpackSummary;
 pub use engine::Engine;
 pub use events::EventStream;
-pub use files::{ByteStream, Odd, Packed, Transfer, Upload, Zipped, mode, pack, unreadable};
+pub use files::{ByteStream, Odd, Packed, Transfer, Upload, Zipped, mode, pack, received, unreadable};
 pub use host::{Host, HostMemory, SystemHost};
 pub use metrics::METRICS_TYPE;
 pub use slipway_agent_api::{lane::arrived, tree};

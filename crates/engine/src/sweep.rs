@@ -8,9 +8,9 @@ use slipway_wire::{
 use std::{
     collections::BTreeSet,
     sync::{Arc, Weak},
-    time::{Duration, Instant},
+    time::Duration,
 };
-use tokio::sync::broadcast;
+use tokio::{sync::broadcast, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -33,11 +33,19 @@ const SOON: Duration = Duration::from_secs(5);
 struct Pace {
     later: std::array::IntoIter<Duration, 2>,
     trouble: Backoff,
+    appeared: Option<Appeared>,
+}
+
+/// What no look has come [`SOON`] after: the first and the last of it.
+#[derive(Clone, Copy)]
+struct Appeared {
+    first: Instant,
+    last: Instant,
 }
 
 impl Pace {
     fn begin() -> Self {
-        Self { later: AGAIN.into_iter(), trouble: Backoff::default() }
+        Self { later: AGAIN.into_iter(), trouble: Backoff::default(), appeared: None }
     }
 
     /// An engine was found.
@@ -48,6 +56,24 @@ impl Pace {
     /// After a look that worked; with `condemned` containers a second one is to confirm what it saw.
     fn after(&mut self, condemned: bool) -> Duration {
         if condemned { SOON } else { self.later.next().unwrap_or(USUALLY) }
+    }
+
+    /// A container of ours is there that was not, or there may be one that nobody intends any more.
+    fn appeared(&mut self, now: Instant) {
+        let first = self.appeared.map_or(now, |appeared| appeared.first);
+        self.appeared = Some(Appeared { first, last: now });
+    }
+
+    /// When to look for the sake of what appeared: what appears until then is one more look, however much it is.
+    fn due(&self) -> Option<Instant> {
+        self.appeared.map(|appeared| appeared.first + SOON)
+    }
+
+    fn looked(&mut self, now: Instant) {
+        self.appeared = self
+            .appeared
+            .filter(|appeared| appeared.last + SOON > now)
+            .map(|appeared| Appeared { first: appeared.last, ..appeared });
     }
 }
 
@@ -61,12 +87,13 @@ pub(crate) async fn run(shared: Weak<Shared>, watch: Arc<DockerWatch>, cancel: C
     loop {
         let Some(shared) = shared.upgrade() else { return };
         let found = docker.borrow_and_update().clone();
-        let mut pause = None;
+        let mut again = None;
         if let Some(docker) = found {
             let began = Instant::now();
             let swept = sweep(&shared, &docker, &mut condemned, images).await;
             shared.metrics.swept(swept.is_ok(), began.elapsed());
-            pause = Some(match swept {
+            pace.looked(began);
+            let pause = match swept {
                 Ok(()) => {
                     if pace.trouble.worked() {
                         shared.docker.attend(&shared.bus, ABOUT, None);
@@ -80,25 +107,36 @@ pub(crate) async fn run(shared: Weak<Shared>, watch: Arc<DockerWatch>, cancel: C
                     }
                     pace.trouble.wait()
                 }
-            });
+            };
+            again = Some(Instant::now() + pause);
         }
-        images = true;
-        tokio::select! {
-            () = cancel.cancelled() => return,
-            changed = docker.changed() => {
-                if changed.is_err() {
-                    return;
+        images = loop {
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                changed = docker.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    pace.found();
+                    break true;
                 }
-                pace.found();
+                () = appeared(&shared, &mut happenings) => pace.appeared(Instant::now()),
+                () = until(again) => break true,
+                // Without an engine there is nothing to look at.
+                () = until(again.and(pace.due())) => break false,
             }
-            () = appeared(&shared, &mut happenings) => images = false,
-            () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => {}
-        }
+        };
     }
 }
 
-/// Waits until a container of ours is there that was not, or there may be one that nobody intends any more; and then for
-/// a while, so that several are one look.
+async fn until(when: Option<Instant>) {
+    match when {
+        Some(when) => tokio::time::sleep_until(when).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until a container of ours is there that was not, or there may be one that nobody intends any more.
 async fn appeared(shared: &Shared, happenings: &mut broadcast::Receiver<Happened>) {
     let made = async {
         loop {
@@ -113,7 +151,6 @@ async fn appeared(shared: &Shared, happenings: &mut broadcast::Receiver<Happened
         () = made => {}
         () = shared.leftover.notified() => {}
     }
-    tokio::time::sleep(SOON).await;
 }
 
 /// What the sweep's own trouble is filed under.
@@ -260,6 +297,24 @@ mod tests {
         assert_eq!((pace.after(false), pace.after(true), pace.after(false)), (USUALLY, SOON, USUALLY));
         pace.found();
         assert_eq!(pace.after(false), AGAIN[0], "an engine came back");
+    }
+
+    #[test]
+    fn however_much_appears_meanwhile_is_one_more_look() {
+        let mut pace = Pace::begin();
+        let begun = Instant::now();
+        let second = |n| begun + Duration::from_secs(n);
+        assert_eq!(pace.due(), None);
+        for n in 0..4 {
+            pace.appeared(second(n));
+        }
+        assert_eq!(pace.due(), Some(second(0) + SOON));
+        pace.looked(second(5));
+        assert_eq!(pace.due(), Some(second(3) + SOON), "the last had no time yet");
+        pace.looked(second(6));
+        assert_eq!(pace.due(), Some(second(3) + SOON), "a look for another reason was too soon as well");
+        pace.looked(second(8));
+        assert_eq!(pace.due(), None);
     }
 
     #[test]

@@ -173,8 +173,6 @@ async fn listen(options: &Options, places: &Places, engine: Engine) -> Result<Li
     let random = |e| Problem::new(Code::Internal, format!("This machine gave no random numbers: {e}."));
     let (ask, endings) = mpsc::channel(1);
     let shared = Shared::new(engine, guard::token().map_err(random)?, options.role, ask);
-    let router = server::router(Arc::clone(&shared));
-
     let socket = Listener::bind(&places.socket).map_err(|e| storage(&places.socket, "listen at", &e))?;
     let mut address = None;
     if let Some(wanted) = options.listen {
@@ -186,10 +184,12 @@ async fn listen(options: &Options, places: &Places, engine: Engine) -> Result<Li
         let token = guard::token().map_err(random)?;
         write_private(&places.token, &token)?;
         let guard = Arc::new(Guard::new(bound, token, &options.origins));
-        let guarded = router.clone().layer(axum::middleware::from_fn_with_state(guard, guard::check));
+        let router = server::router(Arc::clone(&shared));
+        let guarded = router.layer(axum::middleware::from_fn_with_state(guard, guard::check));
         shared.tasks.spawn(accept_tcp(Arc::clone(&shared), listener, guarded));
         address = Some(bound);
     }
+    let router = server::local_router(Arc::clone(&shared));
     shared.tasks.spawn(accept_local(Arc::clone(&shared), socket, router));
     Ok((shared, endings, address))
 }

@@ -148,12 +148,17 @@ fn status(code: Code) -> StatusCode {
     }
 }
 
-/// Every route, for a transport that has already let the caller in.
-pub(crate) fn router(shared: Arc<Shared>) -> Router {
-    let router = Router::new();
+/// Every route of the local socket, which has let nobody in but this user, and which carries descriptors.
+pub(crate) fn local_router(shared: Arc<Shared>) -> Router {
+    let router = router(Arc::clone(&shared));
     #[cfg(unix)]
-    let router = router.route("/v1/files/handed", post(handed::copy));
+    let router = router.merge(Router::new().route("/v1/files/handed", post(handed::copy)).with_state(shared));
     router
+}
+
+/// Every route that any transport has, for one that has already let the caller in.
+pub(crate) fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
         .route("/v1/health", get(health))
         .route("/v1/rpc/{name}", post(rpc))
         .route("/v1/events", get(events::follow))

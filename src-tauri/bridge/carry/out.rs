@@ -2,9 +2,9 @@
 //! written beside its place and renamed.
 
 use bytes::Bytes;
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use futures_util::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
-use slipway_engine::{ByteStream, Engine, Odd, Zipped, tree};
+use slipway_engine::{ByteStream, Engine, Odd, Zipped, received, tree};
 use slipway_wire::{Api as _, Code, FileKind, FileRef, Problem, WorkspaceId};
 use std::{
     fs::File,
@@ -13,13 +13,9 @@ use std::{
     sync::Arc,
 };
 use tauri::{AppHandle, Manager as _};
-use tokio::sync::{mpsc, oneshot};
 
 use super::running::{Carried, Meter, Way, carry, until_cancelled};
 use crate::{app::Desktop, bridge::unfinished::Unfinished};
-
-/// Pieces between a connection, which does not block, and a file, which does.
-const QUEUE: usize = 8;
 
 /// What is wanted, and where.
 #[derive(Deserialize)]
@@ -124,55 +120,6 @@ async fn zip(bytes: ByteStream, out: File) -> Result<u64, Problem> {
 fn broken(broken: tree::Broken) -> Problem {
     Problem::new(Code::AgentLost, format!("The copying ended: {broken}."))
         .hint("Try again; the workspace may have been stopped.")
-}
-
-/// Hands what comes to `take` on a thread of its own, and at the end, if all of it came, to `end`.
-async fn received<T: Send + 'static, R: Send + 'static>(
-    mut bytes: ByteStream,
-    mut sink: T,
-    mut take: impl FnMut(&mut T, Bytes) -> Result<(), Problem> + Send + 'static,
-    end: impl FnOnce(T) -> Result<R, Problem> + Send + 'static,
-) -> Result<R, Problem> {
-    let (send, mut pieces) = mpsc::channel::<Bytes>(QUEUE);
-    let (whole, is_whole) = oneshot::channel::<()>();
-    let worker = tokio::task::spawn_blocking(move || {
-        while let Some(piece) = pieces.blocking_recv() {
-            take(&mut sink, piece)?;
-        }
-        // The stream broke off, and its own problem is the one to tell.
-        if is_whole.blocking_recv().is_err() {
-            return Ok(None);
-        }
-        end(sink).map(Some)
-    });
-    let mut broke = None;
-    while let Some(piece) = bytes.next().await {
-        match piece {
-            Ok(piece) => {
-                // Without a receiver the thread has failed; it says why.
-                if send.send(piece).await.is_err() {
-                    break;
-                }
-            }
-            Err(problem) => {
-                broke = Some(problem);
-                break;
-            }
-        }
-    }
-    match broke {
-        Some(_) => drop(whole),
-        // It may have failed by now.
-        None => drop(whole.send(())),
-    }
-    drop(send);
-    let done =
-        worker.await.map_err(|e| Problem::new(Code::Internal, format!("The copying broke off: {e}.")))?;
-    match (done?, broke) {
-        (Some(done), _) => Ok(done),
-        (None, Some(problem)) => Err(problem),
-        (None, None) => Err(Problem::new(Code::Internal, "The copying broke off.")),
-    }
 }
 
 fn cannot(path: &Path, error: &io::Error) -> Problem {

@@ -26,7 +26,7 @@ use tokio::{
 };
 
 #[cfg(unix)]
-use super::hijack::{Hijacked, hijack};
+use super::hijack::{Blocking, Hijacked, hijack};
 use super::{Docker, problem};
 
 /// Read at most this many bytes of the daemon's stream at once.
@@ -84,6 +84,15 @@ impl Duplex {
     /// A handle on what the program says on standard error.
     pub(crate) fn errors(&self) -> Errors {
         self.errors.clone()
+    }
+
+    /// The same for a thread that may wait: what goes over the daemon's own socket.
+    #[cfg(unix)]
+    pub(crate) fn into_blocking(self) -> io::Result<Blocking> {
+        match self.streams {
+            Streams::Own(own) => own.into_blocking(self.errors),
+            Streams::Lent { .. } => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 }
 

@@ -3,13 +3,18 @@
 //! file then costs the engine more than all that Docker does with it.
 
 use bollard::errors::Error;
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{Method, Request, Response, StatusCode, body::Incoming, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
 use std::{
     future::poll_fn,
     io,
+    net::Shutdown,
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::net,
+    },
     path::Path,
     pin::{Pin, pin},
     task::{Context, Poll, ready},
@@ -39,10 +44,34 @@ type Asking = http1::Connection<TokioIo<UnixStream>, Full<Bytes>>;
 /// A connection that the daemon has handed over to a program's standard streams, none of them a terminal.
 pub(super) struct Hijacked<S = UnixStream> {
     stream: S,
-    buffer: BytesMut,
+    output: Output,
+}
+
+/// What the daemon sends of the program's output, and how far it is taken apart.
+struct Output {
+    buffer: Vec<u8>,
+    /// Taken out of the buffer, bytes.
+    taken: usize,
     /// Of the piece under way: whose it is, and how much of it is still to come.
     from: u8,
     left: usize,
+}
+
+/// The same for a thread that may wait. What the program says on standard error is kept.
+pub(crate) struct Blocking {
+    stream: net::UnixStream,
+    output: Output,
+    errors: Errors,
+}
+
+/// Ends the connection when it is let go of, whatever thread waits on it.
+pub(crate) struct Hangup(net::UnixStream);
+
+impl Drop for Hangup {
+    fn drop(&mut self) {
+        // One that has ended cannot be ended.
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
 }
 
 /// Asks for a program's streams: a POST with this JSON, or with no body.
@@ -104,7 +133,8 @@ async fn refused(response: Response<Incoming>) -> Error {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Hijacked<S> {
     fn new(stream: S, read_already: &[u8]) -> Self {
-        Self { stream, buffer: BytesMut::from(read_already), from: STDOUT, left: 0 }
+        let output = Output { buffer: read_already.to_vec(), taken: 0, from: STDOUT, left: 0 };
+        Self { stream, output }
     }
 
     /// Fills `buf` with what the program writes to its standard output; what it says on standard error goes to `errors`.
@@ -114,52 +144,125 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Hijacked<S> {
         buf: &mut ReadBuf<'_>,
         errors: &Errors,
     ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
         loop {
-            self.take(buf, errors)?;
-            if buf.filled().len() > before {
+            if self.output.take(buf, errors)? {
                 return Poll::Ready(Ok(()));
             }
-            self.buffer.reserve(CAPACITY);
-            if ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.buffer))? == 0 {
+            let room = self.output.room();
+            if ready!(poll_read_buf(Pin::new(&mut self.stream), cx, room))? == 0 {
                 return Poll::Ready(Ok(()));
             }
-        }
-    }
-
-    /// Takes out of the buffer what there is room for.
-    fn take(&mut self, buf: &mut ReadBuf<'_>, errors: &Errors) -> io::Result<()> {
-        loop {
-            if self.left == 0 {
-                let Some(head) = self.buffer.first_chunk::<HEAD>() else { return Ok(()) };
-                let [from, _, _, _, length @ ..] = *head;
-                if !matches!(from, STDOUT | STDERR) {
-                    let what = format!("the daemon sends output of stream {from}");
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, what));
-                }
-                (self.from, self.left) = (from, u32::from_be_bytes(length) as usize);
-                self.buffer.advance(HEAD);
-                continue;
-            }
-            let here = self.left.min(self.buffer.len());
-            let taken = if self.from == STDOUT { here.min(buf.remaining()) } else { here };
-            if taken == 0 {
-                return Ok(());
-            }
-            let piece = &self.buffer[..taken];
-            if self.from == STDOUT {
-                buf.put_slice(piece);
-            } else {
-                errors.add(piece);
-            }
-            self.buffer.advance(taken);
-            self.left -= taken;
         }
     }
 
     /// The way to the program's standard input.
     pub(super) fn input(&mut self) -> Pin<&mut S> {
         Pin::new(&mut self.stream)
+    }
+}
+
+impl Hijacked {
+    pub(super) fn into_blocking(self, errors: Errors) -> io::Result<Blocking> {
+        let stream = self.stream.into_std()?;
+        stream.set_nonblocking(false)?;
+        Ok(Blocking { stream, output: self.output, errors })
+    }
+}
+
+impl Output {
+    /// Takes out of the buffer what there is room for, and says whether that is something.
+    fn take(&mut self, buf: &mut ReadBuf<'_>, errors: &Errors) -> io::Result<bool> {
+        let before = buf.filled().len();
+        loop {
+            let here = &self.buffer[self.taken..];
+            if self.left == 0 {
+                let Some(head) = here.first_chunk::<HEAD>() else { break };
+                let [from, _, _, _, length @ ..] = *head;
+                if !matches!(from, STDOUT | STDERR) {
+                    let what = format!("the daemon sends output of stream {from}");
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+                }
+                (self.from, self.left) = (from, u32::from_be_bytes(length) as usize);
+                self.taken += HEAD;
+                continue;
+            }
+            let here = &here[..self.left.min(here.len())];
+            let piece = if self.from == STDOUT { &here[..here.len().min(buf.remaining())] } else { here };
+            if piece.is_empty() {
+                break;
+            }
+            if self.from == STDOUT {
+                buf.put_slice(piece);
+            } else {
+                errors.add(piece);
+            }
+            self.taken += piece.len();
+            self.left -= piece.len();
+        }
+        Ok(buf.filled().len() > before)
+    }
+
+    /// Where more is to be read to. Of what came before no more than the beginning of a head is left.
+    fn room(&mut self) -> &mut Vec<u8> {
+        self.buffer.drain(..self.taken);
+        self.taken = 0;
+        self.buffer.reserve(CAPACITY);
+        &mut self.buffer
+    }
+}
+
+impl Blocking {
+    /// A handle on what the program says on standard error.
+    pub(crate) fn errors(&self) -> &Errors {
+        &self.errors
+    }
+
+    /// What ends it from another thread.
+    pub(crate) fn hangup(&self) -> io::Result<Hangup> {
+        self.stream.try_clone().map(Hangup)
+    }
+
+    /// How long a read may wait; as long as it takes if none.
+    pub(crate) fn wait_for(&self, most: Option<Duration>) -> io::Result<()> {
+        self.stream.set_read_timeout(most)
+    }
+
+    /// No more comes to the program's standard input.
+    pub(crate) fn end_input(&self) -> io::Result<()> {
+        self.stream.shutdown(Shutdown::Write)
+    }
+}
+
+impl io::Read for Blocking {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let mut buf = ReadBuf::new(into);
+        loop {
+            if self.output.take(&mut buf, &self.errors)? {
+                return Ok(buf.filled().len());
+            }
+            let room = rustix::buffer::spare_capacity(self.output.room());
+            match rustix::io::read(&self.stream, room) {
+                Ok(0) => return Ok(0),
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+impl io::Write for Blocking {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+impl AsFd for Blocking {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
     }
 }
 
@@ -217,6 +320,27 @@ mod tests {
             assert_eq!(read.unwrap(), expected, "cut {cut}, read {at_once}");
             assert_eq!(errors.said(), "said twice");
         }
+    }
+
+    #[tokio::test]
+    async fn a_thread_reads_the_same_and_is_not_left_waiting() {
+        use std::io::{Read as _, Write as _};
+        let (near, mut far) = net::UnixStream::pair().unwrap();
+        near.set_nonblocking(true).unwrap();
+        let stream = UnixStream::from_std(near).unwrap();
+        let already = &piece(STDOUT, b"one ")[..9];
+        let mut blocking = Hijacked::new(stream, already).into_blocking(Errors::default()).unwrap();
+        far.write_all(&[b"ne ", &piece(STDERR, b"said")[..], &piece(STDOUT, b"two")].concat()).unwrap();
+        let mut read = [0; 7];
+        blocking.read_exact(&mut read).unwrap();
+        assert_eq!((&read, blocking.errors().said().as_str()), (b"one two", "said"));
+        blocking.wait_for(Some(Duration::from_millis(1))).unwrap();
+        assert_eq!(blocking.read(&mut read).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        blocking.wait_for(None).unwrap();
+        let hangup = blocking.hangup().unwrap();
+        let waiting = std::thread::spawn(move || blocking.read(&mut read));
+        drop(hangup);
+        assert_eq!(waiting.join().unwrap().unwrap(), 0);
     }
 
     #[tokio::test]

@@ -18,6 +18,8 @@ mod snapshot;
 pub(crate) use container::{Condition, ContainerSpec, FoundContainer, Labels, check_image_name};
 pub(crate) use events::{Happened, Happening};
 pub(crate) use exec::Duplex;
+#[cfg(unix)]
+pub(crate) use hijack::Blocking;
 pub(crate) use limits::Changed;
 pub(crate) use locate::locate;
 pub(crate) use prepared::{Agents, Prepared, Trust};

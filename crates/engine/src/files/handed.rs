@@ -2,7 +2,7 @@
 //! here only its bytes are of interest.
 
 use bytes::Bytes;
-use futures_util::{StreamExt as _, stream};
+use futures_util::stream;
 use slipway_agent_api::tree::MAX_BYTES;
 use slipway_wire::{Code, FileEntry, Problem};
 use std::{
@@ -16,15 +16,17 @@ use std::{
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{ByteStream, Upload, path_bytes, read, write};
+use super::{
+    ByteStream, Upload, path_bytes, read,
+    received::{QUEUE, received},
+    write,
+};
 #[cfg(unix)]
 use super::{lanes, written};
 use crate::{agent_link::AgentLink, docker::Docker};
 
 /// Read at once, bytes.
 const PIECE: usize = 256 * 1024;
-/// Pieces between the file, which blocks, and the connection, which does not.
-const QUEUE: usize = 8;
 
 /// A file on its way, for whoever shows how far it is and may end it early.
 #[derive(Debug, Default)]
@@ -72,7 +74,7 @@ pub(crate) async fn send(
     if upload.size.saturating_sub(upload.offset) >= lanes::WORTH && link.has_lanes(docker) {
         let doing = format!("writing {path}");
         let road = lanes::Road { docker, link, doing: &doing };
-        let sent = lanes::send(road, upload.open(path)?, Arc::new(file), &transfer).await?;
+        let sent = lanes::send(road, upload.open(path)?, Arc::new(file), transfer).await?;
         return written(path, upload, sent);
     }
     file.seek(SeekFrom::Start(upload.offset)).map_err(|e| cannot_read(&e))?;
@@ -94,7 +96,7 @@ pub(crate) async fn fetch(
         let doing = format!("reading {path}");
         let road = lanes::Road { docker, link, doing: &doing };
         let path = path_bytes(path)?;
-        let filling = lanes::fetch(road, &path, (offset, end), Arc::new(file), &transfer);
+        let filling = lanes::fetch(road, &path, (offset, end), Arc::new(file), Arc::clone(&transfer));
         return transfer.unless_cancelled(filling).await;
     }
     file.seek(SeekFrom::Start(offset)).map_err(|e| cannot_write(&e))?;
@@ -133,53 +135,33 @@ fn content(mut file: impl io::Read + Send + 'static, transfer: Arc<Transfer>) ->
     ))
 }
 
-/// Writes what comes on a thread of its own: all of what was expected, and no more than may ever come.
+/// Writes what comes: all of what was expected, and no more than may ever come.
 async fn poured(
-    mut bytes: ByteStream,
-    mut file: File,
+    bytes: ByteStream,
+    file: File,
     expected: u64,
     transfer: Arc<Transfer>,
 ) -> Result<(), Problem> {
-    let (send, mut pieces) = mpsc::channel::<Bytes>(QUEUE);
-    let writing = tokio::task::spawn_blocking(move || {
-        let mut written = 0_u64;
-        while let Some(piece) = pieces.blocking_recv() {
-            written += piece.len() as u64;
-            if written > MAX_BYTES {
-                return Err(Problem::new(Code::Limit, "The workspace sends more than 64 GiB for one file."));
-            }
-            file.write_all(&piece).map_err(|e| cannot_write(&e))?;
-            transfer.add(piece.len() as u64);
+    let write = move |(file, written): &mut (File, u64), piece: Bytes| {
+        *written += piece.len() as u64;
+        if *written > MAX_BYTES {
+            return Err(Problem::new(Code::Limit, "The workspace sends more than 64 GiB for one file."));
         }
-        Ok(written)
-    });
-    let mut broke = Ok(());
-    while let Some(piece) = bytes.next().await {
-        match piece {
-            Ok(piece) => {
-                // Without a receiver the thread has failed; it says why.
-                if send.send(piece).await.is_err() {
-                    break;
-                }
-            }
-            Err(problem) => {
-                broke = Err(problem);
-                break;
-            }
+        file.write_all(&piece).map_err(|e| cannot_write(&e))?;
+        transfer.add(piece.len() as u64);
+        Ok(())
+    };
+    let end = move |(_, written)| {
+        if written >= expected {
+            return Ok(());
         }
-    }
-    drop(send);
-    let written =
-        writing.await.map_err(|e| Problem::new(Code::Internal, format!("The copying broke off: {e}.")))??;
-    broke?;
-    if written < expected {
-        return Err(Problem::new(
+        Err(Problem::new(
             Code::WrongState,
             format!("The file became shorter while it was copied: {written} of {expected} bytes came."),
         )
-        .hint("Copy it again."));
-    }
-    Ok(())
+        .hint("Copy it again."))
+    };
+    received(bytes, (file, 0), write, end).await
 }
 
 pub(super) fn cannot_read(error: &io::Error) -> Problem {

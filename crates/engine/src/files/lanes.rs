@@ -5,7 +5,7 @@
 use futures_util::future::try_join_all;
 use slipway_agent_api::{
     AGENT_PATH,
-    lane::{self, Stripe},
+    lane::{self, PIECE, Stripe},
     v1::{
         FileInfo, WriteByLanesReply, WriteByLanesRequest, WriteOpen, write_by_lanes_reply,
         write_by_lanes_request::Part,
@@ -16,20 +16,16 @@ use std::{
     collections::VecDeque,
     fmt::Write as _,
     fs::File,
-    io,
+    io::{self, Read as _, Write as _},
     os::unix::fs::FileExt as _,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    sync::mpsc,
-    task::{JoinHandle, spawn_blocking},
-    time::timeout,
-};
+use tokio::{sync::mpsc, task::spawn_blocking, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{
@@ -38,7 +34,7 @@ use super::{
 };
 use crate::{
     agent_link::{AgentLink, agent_problem},
-    docker::{Docker, Duplex},
+    docker::{Blocking, Docker},
 };
 
 /// From this size on a file is worth the start of its lanes, bytes.
@@ -49,9 +45,6 @@ const LANES: usize = 2;
 const STRIPE: u64 = 8 * 1024 * 1024;
 /// Stripes a lane is asked for ahead, so that it does not wait for the next question.
 const AHEAD: usize = 2;
-/// Read or written at once here, bytes. Of more the kernel makes larger pieces of memory, which a virtual machine may have
-/// to be given first: on one such, writes of 1 MiB took up to ten times as long as these.
-const PIECE: usize = 256 * 1024;
 /// A lane that has not begun by then does not.
 const START: Duration = Duration::from_secs(15);
 /// What a lane that failed has said is there by then.
@@ -87,9 +80,9 @@ pub(super) async fn send(
     road: Road<'_>,
     open: WriteOpen,
     file: Arc<File>,
-    transfer: &Transfer,
+    transfer: Arc<Transfer>,
 ) -> Result<Result<FileInfo, tonic::Status>, Problem> {
-    let stripes = Stripes::new(open.offset, open.size);
+    let stripes = Arc::new(Stripes::new(open.offset, open.size));
     let (say, requests) = mpsc::channel(2);
     let part = |part| WriteByLanesRequest { part: Some(part) };
     // There is room for all that is ever said, and whoever does not listen any more says why below.
@@ -103,7 +96,10 @@ pub(super) async fn send(
         Ok(_) => return Err(absent(road.doing)),
         Err(status) => return Ok(Err(status)),
     };
-    let lanes = (0..LANES).map(|_| into(road, &place, &stripes, &file, transfer));
+    let lanes = (0..LANES).map(|_| {
+        let (stripes, file, transfer) = (Arc::clone(&stripes), Arc::clone(&file), Arc::clone(&transfer));
+        ride(road, lane::INTO, &place, move |lane| into(lane, &stripes, &file, &transfer))
+    });
     if let Err(Failed { problem, spoilt }) = transfer.unless_cancelled(try_join_all(lanes)).await {
         if spoilt {
             let _ = say.try_send(part(Part::Arrived(false)));
@@ -127,100 +123,82 @@ pub(super) async fn fetch(
     path: &[u8],
     (offset, end): (u64, u64),
     file: Arc<File>,
-    transfer: &Transfer,
+    transfer: Arc<Transfer>,
 ) -> Result<(), Problem> {
-    let stripes = Stripes::new(offset, end);
-    let lanes = (0..LANES).map(|_| out_of(road, path, &stripes, &file, transfer));
+    let stripes = Arc::new(Stripes::new(offset, end));
+    let lanes = (0..LANES).map(|_| {
+        let (stripes, file, transfer) = (Arc::clone(&stripes), Arc::clone(&file), Arc::clone(&transfer));
+        ride(road, lane::OUT_OF, path, move |lane| out_of(lane, &stripes, &file, &transfer))
+    });
     try_join_all(lanes).await.map(drop).map_err(|failed| failed.problem)
 }
 
-async fn into(
-    road: Road<'_>,
-    place: &[u8],
-    stripes: &Stripes,
-    file: &Arc<File>,
-    transfer: &Transfer,
-) -> Result<(), Failed> {
-    let mut lane = Lane::start(road, lane::INTO, place).await?;
-    let (mut sent, mut spare) = (0_u64, Vec::new());
+fn into(lane: &mut Lane, stripes: &Stripes, file: &File, transfer: &Transfer) -> Result<(), Failed> {
+    let mut sent = 0;
     while let Some(stripe) = stripes.take() {
-        lane.say(&stripe.head()).await?;
-        let (mut at, end) = (stripe.offset, stripe.offset + stripe.length);
-        let mut reading = Some(read(file, at, end, Vec::new()));
-        while let Some(piece) = reading.take() {
-            let piece = done(piece).await?.map_err(|e| cannot_read(&e))?;
-            at += piece.len() as u64;
-            // The next is read while this one goes.
-            reading = (at < end).then(|| read(file, at, end, std::mem::take(&mut spare)));
-            lane.say(&piece).await?;
-            transfer.add(piece.len() as u64);
-            spare = piece;
+        lane.say(&stripe.head())?;
+        if let Err(error) = lane::pour(file, stripe, &mut lane.stream, |bytes| transfer.add(bytes)) {
+            let streams = lane::is_streams(&error);
+            return Err(if streams { lane.lost(error.to_string()) } else { cannot_read(&error).into() });
         }
         sent += stripe.length;
     }
-    lane.finish(sent).await
+    lane.finish(sent)
 }
 
-async fn out_of(
-    road: Road<'_>,
-    path: &[u8],
-    stripes: &Stripes,
-    file: &Arc<File>,
-    transfer: &Transfer,
-) -> Result<(), Failed> {
-    let mut lane = Lane::start(road, lane::OUT_OF, path).await?;
-    let mut asked = VecDeque::new();
-    let (mut writing, mut spare) = (None, Vec::new());
+fn out_of(lane: &mut Lane, stripes: &Stripes, file: &File, transfer: &Transfer) -> Result<(), Failed> {
+    let (mut asked, mut piece) = (VecDeque::new(), vec![0; PIECE]);
     loop {
         while asked.len() < AHEAD
             && let Some(stripe) = stripes.take()
         {
-            lane.say(&stripe.head()).await?;
+            lane.say(&stripe.head())?;
             asked.push_back(stripe);
         }
-        let Some(Stripe { offset: mut at, length: mut left }) = asked.pop_front() else { break };
+        let Some(Stripe { offset: mut at, length: mut left }) = asked.pop_front() else { return Ok(()) };
         while left > 0 {
-            let length = left.min(PIECE as u64) as usize;
-            let mut piece = std::mem::take(&mut spare);
-            lane.hear(&mut piece, length).await?;
-            // This one comes while the one before is written.
-            if let Some(before) = writing.replace(write(file, at, piece)) {
-                spare = done(before).await?.map_err(|e| cannot_write(&e))?;
-            }
-            at += length as u64;
-            left -= length as u64;
-            transfer.add(length as u64);
+            // What there is, not what there could be: more comes while this is written.
+            let most = left.min(PIECE as u64) as usize;
+            let length = lane.hear(&mut piece[..most])?;
+            file.write_all_at(&piece[..length], at).map_err(|e| cannot_write(&e))?;
+            let length = length as u64;
+            at += length;
+            left -= length;
+            transfer.add(length);
+            // Whoever sends goes first: then there is more at once, and what finds something is not to be woken.
+            thread::yield_now();
         }
     }
-    if let Some(last) = writing {
-        done(last).await?.map_err(|e| cannot_write(&e))?;
-    }
-    Ok(())
 }
 
-type Working = JoinHandle<io::Result<Vec<u8>>>;
-
-/// Reads the next piece of a stripe into memory that was used before.
-fn read(file: &Arc<File>, at: u64, end: u64, mut piece: Vec<u8>) -> Working {
-    let file = Arc::clone(file);
-    spawn_blocking(move || {
-        piece.resize((end - at).min(PIECE as u64) as usize, 0);
-        file.read_exact_at(&mut piece, at)?;
-        Ok(piece)
-    })
+/// Starts a lane and does its work, which may wait, on threads beside. Who stops waiting for it ends both.
+async fn ride(
+    road: Road<'_>,
+    way: &str,
+    path: &[u8],
+    work: impl FnOnce(&mut Lane) -> Result<(), Failed> + Send + 'static,
+) -> Result<(), Failed> {
+    let Road { docker, link, doing } = road;
+    let digits = path.iter().fold(String::with_capacity(path.len() * 2), |mut hex, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
+    // Until it runs, nobody pauses the container.
+    let starting = link.starting().await;
+    let stream = docker.exec(&link.container, &[AGENT_PATH, "lane", way, &digits]).await?;
+    let unusable = |e: io::Error| agent_problem(doing, &tonic::Status::unavailable(e.to_string()));
+    let stream = stream.into_blocking().map_err(unusable)?;
+    let _ends_with_this = stream.hangup().map_err(unusable)?;
+    let mut lane = Lane { stream, doing: doing.to_owned() };
+    let mut lane = aside(move || lane.begin().map(|()| lane)).await??;
+    drop(starting);
+    aside(move || work(&mut lane)).await?
 }
 
-fn write(file: &Arc<File>, at: u64, mut piece: Vec<u8>) -> Working {
-    let file = Arc::clone(file);
-    spawn_blocking(move || {
-        file.write_all_at(&piece, at)?;
-        piece.clear();
-        Ok(piece)
-    })
-}
-
-async fn done(working: Working) -> Result<io::Result<Vec<u8>>, Problem> {
-    working.await.map_err(|e| Problem::new(Code::Internal, format!("The copying broke off: {e}.")))
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    let done = spawn_blocking(work).await;
+    done.map_err(|e| Problem::new(Code::Internal, format!("The copying broke off: {e}.")))
 }
 
 /// Why a lane ended early.
@@ -236,79 +214,67 @@ impl From<Problem> for Failed {
     }
 }
 
-struct Lane<'a> {
-    stream: Duplex,
-    doing: &'a str,
+struct Lane {
+    stream: Blocking,
+    doing: String,
 }
 
-impl<'a> Lane<'a> {
-    async fn start(road: Road<'a>, way: &str, path: &[u8]) -> Result<Self, Failed> {
-        let Road { docker, link, doing } = road;
-        let digits = path.iter().fold(String::with_capacity(path.len() * 2), |mut hex, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        });
-        // Until it runs, nobody pauses the container.
-        let starting = link.starting().await;
-        let stream = docker.exec(&link.container, &[AGENT_PATH, "lane", way, &digits]).await?;
-        let mut lane = Self { stream, doing };
-        let mut ready = Vec::with_capacity(1);
-        match timeout(START, lane.hear(&mut ready, 1)).await {
-            Ok(heard) => heard?,
-            Err(_) => return Err(lane.lost(format!("no answer in {} s", START.as_secs())).await),
-        }
-        drop(starting);
-        if ready != [lane::READY] {
-            return Err(lane.lost("it is no lane".to_owned()).await);
-        }
-        Ok(lane)
-    }
-
-    async fn say(&mut self, bytes: &[u8]) -> Result<(), Failed> {
-        match self.stream.write_all(bytes).await {
-            Ok(()) => Ok(()),
-            Err(error) => Err(self.lost(error.to_string()).await),
+impl Lane {
+    /// Waits until it has the file.
+    fn begin(&mut self) -> Result<(), Failed> {
+        let mut ready = [0];
+        let heard = self.stream.wait_for(Some(START)).and_then(|()| self.stream.read_exact(&mut ready));
+        match heard.and_then(|()| self.stream.wait_for(None)) {
+            Ok(()) if ready == [lane::READY] => Ok(()),
+            Ok(()) => Err(self.lost("it is no lane".to_owned())),
+            Err(error) => Err(self.lost(match error.kind() {
+                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                    format!("no answer in {} s", START.as_secs())
+                }
+                _ => error.to_string(),
+            })),
         }
     }
 
-    /// Exactly so many bytes, into memory that has none.
-    async fn hear(&mut self, into: &mut Vec<u8>, length: usize) -> Result<(), Failed> {
-        into.reserve_exact(length);
-        while into.len() < length {
-            let left = (length - into.len()) as u64;
-            match (&mut self.stream).take(left).read_buf(into).await {
-                Ok(0) => return Err(self.lost("it ended".to_owned()).await),
-                Ok(_) => {}
-                Err(error) => return Err(self.lost(error.to_string()).await),
-            }
+    fn say(&mut self, bytes: &[u8]) -> Result<(), Failed> {
+        let said = self.stream.write_all(bytes);
+        said.map_err(|error| self.lost(error.to_string()))
+    }
+
+    /// What comes next: something, or why nothing does.
+    fn hear(&mut self, into: &mut [u8]) -> Result<usize, Failed> {
+        match self.stream.read(into) {
+            Ok(0) => Err(self.lost("it ended".to_owned())),
+            Ok(length) => Ok(length),
+            Err(error) => Err(self.lost(error.to_string())),
         }
-        Ok(())
     }
 
     /// Says that no more comes, and hears that so many bytes are written.
-    async fn finish(mut self, sent: u64) -> Result<(), Failed> {
-        if let Err(error) = self.stream.shutdown().await {
-            return Err(self.lost(error.to_string()).await);
+    fn finish(&mut self, sent: u64) -> Result<(), Failed> {
+        let mut written = [0; 8];
+        let ended = self.stream.end_input().and_then(|()| self.stream.read_exact(&mut written));
+        if let Err(error) = ended {
+            return Err(self.lost(error.to_string()));
         }
-        let mut written = Vec::new();
-        self.hear(&mut written, 8).await?;
         if written == sent.to_be_bytes() {
             return Ok(());
         }
-        Err(self.lost("it has not written what it was given".to_owned()).await)
+        Err(self.lost("it has not written what it was given".to_owned()))
     }
 
     /// Why it failed: in its own words if it has any.
-    async fn lost(&mut self, detail: String) -> Failed {
-        let errors = self.stream.errors();
-        let mut rest = Vec::new();
+    fn lost(&mut self, detail: String) -> Failed {
         // What it says on standard error comes along with what else it said; that is over soon, or of no interest.
-        let _ = timeout(LAST_WORDS, (&mut self.stream).take(PIECE as u64).read_to_end(&mut rest)).await;
-        let said = errors.said();
+        let (until, mut rest) = (Instant::now() + LAST_WORDS, vec![0; PIECE]);
+        while let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+            && self.stream.wait_for(Some(left)).is_ok()
+            && matches!(self.stream.read(&mut rest), Ok(1..))
+        {}
+        let said = self.stream.errors().said();
         let Some(words) = said.strip_prefix("slipway-agent: ").filter(|words| !words.is_empty()) else {
             let detail = if said.is_empty() { detail } else { said };
-            return agent_problem(self.doing, &tonic::Status::unavailable(detail)).into();
+            return agent_problem(&self.doing, &tonic::Status::unavailable(detail)).into();
         };
         let full = ["(os error 28)", "(os error 122)", "(os error 27)"];
         let status = if full.iter().any(|no_room| words.contains(no_room)) {
@@ -316,7 +282,7 @@ impl<'a> Lane<'a> {
         } else {
             tonic::Status::failed_precondition(words)
         };
-        Failed { problem: agent_problem(self.doing, &status), spoilt: true }
+        Failed { problem: agent_problem(&self.doing, &status), spoilt: true }
     }
 }
 
