@@ -116,7 +116,10 @@ async fn large(both: &Both<'_>) -> Result<()> {
     let (text, back) = (here.to_string_lossy().into_owned(), both.data.join("back"));
     let back_text = back.to_string_lossy().into_owned();
     for run in 0..LARGE_RUNS {
-        let into = ["exec", "-i", &both.container, "sh", "-c", "cat > /workspace/limit"];
+        let within = ["exec", "-i", &both.container, "sh", "-c"];
+        let into = [&within[..], &["cat > /workspace/limit"]].concat();
+        // Two of these are more than the container may keep in memory, and docker's own is not counted as the container's.
+        let forget = [&within[..], &["rm /workspace/limit"]].concat();
         let out = ["exec", &both.container, "cat", "/workspace/theirs"];
         in_turn(run, |whose| {
             match whose {
@@ -124,7 +127,10 @@ async fn large(both: &Both<'_>) -> Result<()> {
                 Whose::Dockers => {
                     up.docker.add(rival(&[&text, &format!("{}:/workspace/theirs", both.container)])?);
                 }
-                Whose::Limit => up.limit.add(poured(&into, File::open(&here)?.into(), Stdio::null())?),
+                Whose::Limit => {
+                    up.limit.add(poured(&into, File::open(&here)?.into(), Stdio::null())?);
+                    poured(&forget, Stdio::null(), Stdio::null())?;
+                }
             }
             Ok(())
         })?;
@@ -139,7 +145,7 @@ async fn large(both: &Both<'_>) -> Result<()> {
             ensure!(fs::metadata(&back)?.len() == LARGE, "another file came");
             Ok(fs::remove_file(&back)?)
         })?;
-        let remove = ["rm", "/workspace/ours", "/workspace/theirs", "/workspace/limit"];
+        let remove = ["rm", "/workspace/ours", "/workspace/theirs"];
         docker(&[&["exec", both.container.as_str()], &remove[..]].concat()).await?;
     }
     fs::remove_file(&here)?;

@@ -7,6 +7,7 @@ use super::{
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest as _, Sha256};
 use slipway_engine::{Transfer, Upload, arrived};
+use slipway_tests::wait_until;
 use slipway_wire::{Api, Code, DigestFile, FileRef, LeaseChange, LeaseRequest, WorkspaceId, WorkspaceRef};
 use std::{
     fs::File,
@@ -171,6 +172,37 @@ async fn a_large_file_that_is_cancelled_leaves_nothing_there_when_it_answers() -
     let (sent, ()) = timeout(PATIENCE, async { tokio::join!(sending, cancel) }).await?;
     assert_eq!(sent.expect_err("cancelled").code, Code::Cancelled);
     assert_eq!(house.run(&id, &["ls", "-A"]).await?.0, "server.js\n");
+    house.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_file_is_cancelled_while_its_workspace_is_paused() -> Result<()> {
+    let house = House::open().await?;
+    let id = workspace(&house).await?;
+    let lease = |change| house.engine.workspace_lease(LeaseRequest { id: id.clone(), change });
+    let file = FileRef { id: id.clone(), path: "/workspace/large.bin".to_owned() };
+    // More than there is time for; of nothing but holes, which is quickly made here.
+    let from = tempfile::tempfile()?;
+    from.set_len(8 << 30)?;
+    let transfer = Arc::<Transfer>::default();
+    let upload = Upload { resumable: false, size: 8 << 30, ..upload(0) };
+    let sending = house.engine.send_file(&file, upload, from, Arc::clone(&transfer));
+    let cancel = async {
+        while transfer.moved.load(Ordering::Relaxed) < 10 * MB as u64 {
+            tokio::task::yield_now().await;
+        }
+        let paused = lease(LeaseChange::Pause).await;
+        transfer.cancel.cancel();
+        paused
+    };
+    let (sent, paused) = timeout(PATIENCE, async { tokio::join!(sending, cancel) }).await?;
+    paused?;
+    assert_eq!(sent.expect_err("cancelled").code, Code::Cancelled);
+    lease(LeaseChange::Resume).await?;
+    wait_until("what came of it to go", PATIENCE, || async {
+        Ok((house.run(&id, &["ls", "-A"]).await?.0 == "server.js\n").then_some(()))
+    })
+    .await?;
     house.close().await
 }
 
