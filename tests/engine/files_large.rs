@@ -13,10 +13,15 @@ use std::{
     fs::File,
     io::Write as _,
     os::unix::fs::FileExt as _,
+    process::Stdio,
     sync::{Arc, atomic::Ordering},
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tokio::time::timeout;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::Command,
+    time::timeout,
+};
 
 const MB: usize = 1 << 20;
 /// Some stripes, and a last one that is not full.
@@ -59,6 +64,21 @@ async fn lanes(house: &House, id: &WorkspaceId) -> Result<usize> {
         .0
         .matches(" lane ")
         .count())
+}
+
+/// Waits until Docker has told since then so often that a program was made, or started, in the workspace's container.
+async fn starts(id: &WorkspaceId, since: &str, events: usize) -> Result<()> {
+    let mut told = Command::new("docker")
+        .args(["events", "--since", since, "--filter", "event=exec_create", "--filter", "event=exec_start"])
+        .args(["--filter", &format!("label=slipway.workspace={id}")])
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    let mut lines = BufReader::new(told.stdout.take().context("its output")?).lines();
+    for _ in 0..events {
+        lines.next_line().await?.context("Docker tells no more")?;
+    }
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -249,12 +269,13 @@ async fn a_pause_waits_for_a_lane_that_is_being_started_and_the_file_for_the_pau
     let content = random(SIZE)?;
     let file = FileRef { id: id.clone(), path: "/workspace/large.bin".to_owned() };
     let lease = |change| LeaseRequest { id: id.clone(), change };
-    for round in 0..5_u64 {
+    for events in 0..=4 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64().to_string();
         let sending = house.engine.send_file(&file, upload(0), here(&content)?, Arc::<Transfer>::default());
         let pausing = async {
-            tokio::time::sleep(Duration::from_millis(round * 25)).await;
+            starts(&id, &since, events).await?;
             house.engine.workspace_lease(lease(LeaseChange::Pause)).await?;
-            house.engine.workspace_lease(lease(LeaseChange::Resume)).await
+            anyhow::Ok(house.engine.workspace_lease(lease(LeaseChange::Resume)).await?)
         };
         let (sent, paused) = timeout(PATIENCE, async { tokio::join!(sending, pausing) }).await?;
         paused?;

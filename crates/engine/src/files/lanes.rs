@@ -193,7 +193,11 @@ async fn ride(
     let mut lane = Lane { stream, doing: doing.to_owned() };
     let mut lane = aside(move || lane.begin().map(|()| lane)).await??;
     drop(starting);
-    aside(move || work(&mut lane)).await?
+    tokio::select! {
+        done = aside(move || work(&mut lane)) => done?,
+        // Of a container that has ended, Docker may leave a stream that nobody reads open for minutes.
+        () = link.closed() => Err(agent_problem(doing, &tonic::Status::unavailable("the connection ended")).into()),
+    }
 }
 
 async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
