@@ -6,7 +6,7 @@ use super::{
     snapshot_forgeries::{broken, change_json, config_name, crowded, made_up, pack, part, sum_up, unpack},
     snapshots::{create, one, start},
 };
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use slipway_tests::{containers::docker, wait_until};
@@ -17,6 +17,7 @@ use slipway_wire::{
 use std::{
     fs,
     path::{Path, PathBuf},
+    pin::{Pin, pin},
 };
 
 /// A program that answers with its own words, in an image of 1 MB.
@@ -161,20 +162,52 @@ async fn a_file_that_is_made_up_is_refused_and_leaves_nothing() -> Result<()> {
     house.close_with_snapshots().await
 }
 
-/// Waits until something is told to be under way with a snapshot, and gives its id.
-async fn under_way(house: &House, work: SnapshotWork) -> Result<SnapshotId> {
+/// Drives some work with a snapshot until it is told to be under way, and gives its id. Who listens begins before the
+/// work does, and work that ends first is the failure, with what it said.
+async fn until_under_way<T: std::fmt::Debug>(
+    house: &House,
+    work: SnapshotWork,
+    doing: Pin<&mut impl Future<Output = Result<T, Problem>>>,
+) -> Result<SnapshotId> {
     let mut events = house.engine.events(None);
-    let found = async {
+    let told = async {
         while let Some(event) = events.next().await {
             if let EventBody::Snapshot(snapshot) = event.body
                 && snapshot.progress.as_ref().is_some_and(|progress| progress.work == work)
             {
-                return Some(snapshot.id);
+                return Ok(snapshot.id);
             }
         }
-        None
+        bail!("the events ended")
     };
-    tokio::time::timeout(LONG, found).await?.context("the events ended")
+    tokio::select! {
+        biased;
+        id = tokio::time::timeout(LONG, told) => id.with_context(|| format!("{work:?} was not told"))?,
+        done = doing => bail!("{work:?} ended before it was told: {done:?}"),
+    }
+}
+
+/// Calls some work off once it is under way: it has to end as called off.
+async fn called_off<T: std::fmt::Debug>(
+    house: &House,
+    work: SnapshotWork,
+    doing: impl Future<Output = Result<T, Problem>>,
+) -> Result<()> {
+    let mut doing = pin!(doing);
+    let id = until_under_way(house, work, doing.as_mut()).await?;
+    let (done, cancelled) = tokio::join!(doing, house.engine.snapshot_cancel(one(&id)));
+    cancelled?;
+    assert_eq!(done.expect_err("it was called off").code, Code::Cancelled, "{work:?}");
+    Ok(())
+}
+
+/// Whoever asked for some work goes away once it is under way.
+async fn abandoned<T: std::fmt::Debug>(
+    house: &House,
+    work: SnapshotWork,
+    doing: impl Future<Output = Result<T, Problem>>,
+) -> Result<SnapshotId> {
+    until_under_way(house, work, pin!(doing)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -185,41 +218,22 @@ async fn what_is_cancelled_or_abandoned_leaves_nothing() -> Result<()> {
     let snapshot = house.snapshot(&made.id).await?;
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("shop.snapshot");
-    let cancel = async |work| -> Result<()> {
-        let id = under_way(&house, work).await?;
-        house.engine.snapshot_cancel(one(&id)).await?;
-        Ok(())
-    };
-    let refused = |done: Result<(), Problem>, what: &str| {
-        assert_eq!(done.expect_err(what).code, Code::Cancelled, "{what}");
-    };
-    let exporting = async { house.engine.snapshot_export(export(&snapshot.id, &path)).await.map(drop) };
-    let (done, told) = tokio::join!(exporting, cancel(SnapshotWork::Export));
-    told?;
-    refused(done, "an export");
+    let exporting = || house.engine.snapshot_export(export(&snapshot.id, &path));
+    called_off(&house, SnapshotWork::Export, exporting()).await?;
     assert_eq!(fs::read_dir(folder.path())?.count(), 0, "a cancelled export leaves no file");
-    // Whoever asked goes away.
-    tokio::select! {
-        done = house.engine.snapshot_export(export(&snapshot.id, &path)) => anyhow::bail!("too quick: {done:?}"),
-        id = under_way(&house, SnapshotWork::Export) => assert_eq!(id?, snapshot.id),
-    }
+    assert_eq!(abandoned(&house, SnapshotWork::Export, exporting()).await?, snapshot.id);
     wait_until("an abandoned export to leave no file", LONG, || async {
         Ok((fs::read_dir(folder.path())?.count() == 0).then_some(()))
     })
     .await?;
-    house.engine.snapshot_export(export(&snapshot.id, &path)).await?;
+    exporting().await?;
     let images = house.images().await?;
     for work in [SnapshotWork::Check, SnapshotWork::Import] {
-        let importing = async { house.engine.snapshot_import(import(&path)).await.map(drop) };
-        let (done, told) = tokio::join!(importing, cancel(work));
-        told?;
-        refused(done, "an import");
+        let importing = || house.engine.snapshot_import(import(&path));
+        called_off(&house, work, importing()).await?;
         assert_eq!(house.engine.snapshot_list(Nothing {}).await?.len(), 1, "{work:?}");
         assert_eq!(house.images().await?, images, "{work:?}");
-        tokio::select! {
-            done = house.engine.snapshot_import(import(&path)) => anyhow::bail!("too quick: {done:?}"),
-            id = under_way(&house, work) => { id?; }
-        }
+        abandoned(&house, work, importing()).await?;
         wait_until("an abandoned import to leave nothing", LONG, || async {
             let rows = house.engine.snapshot_list(Nothing {}).await?.len();
             Ok((rows == 1 && house.images().await? == images).then_some(()))
@@ -227,10 +241,7 @@ async fn what_is_cancelled_or_abandoned_leaves_nothing() -> Result<()> {
         .await?;
     }
     // Taking cannot be called off at Docker's; what came of it is taken back.
-    let taking = async { house.engine.snapshot_create(create(&made.id)).await.map(drop) };
-    let (done, told) = tokio::join!(taking, cancel(SnapshotWork::Take));
-    told?;
-    refused(done, "taking");
+    called_off(&house, SnapshotWork::Take, house.engine.snapshot_create(create(&made.id))).await?;
     assert_eq!(house.images().await?, images);
     assert_eq!(house.status(&made.id).await?.state, WorkspaceState::Running, "it goes on");
     house.close_with_snapshots().await
