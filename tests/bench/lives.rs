@@ -132,7 +132,7 @@ async fn ended_by_hand() -> Result<Duration> {
 
 pub(crate) async fn adoption() -> Result<()> {
     println!(
-        "{ADOPTED} running workspaces, their owner killed by SIGKILL and another one started, {RUNS} times, each when the time before has settled"
+        "{ADOPTED} running workspaces, their owner killed by SIGKILL and another one started, {RUNS} times"
     );
     let data = tempfile::tempdir()?;
     slipway(data.path(), &["settings", "set", "pool_size", "0"])?;
@@ -149,10 +149,8 @@ fn adopt(data: &Path) -> Result<()> {
     for n in 0..ADOPTED {
         slipway(data, &["deploy", &zip.to_string_lossy(), "--name", &format!("kept {n}")])?;
     }
-    let others = connections()?;
     let (mut listed, mut served) = (Samples::new(), Samples::new());
     for _ in 0..RUNS {
-        settled(others)?;
         ensure!(Command::new("kill").args(["-KILL", &owner(data)?]).status()?.success(), "no owner to kill");
         let began = Instant::now();
         let pages = running(data)?;
@@ -169,28 +167,6 @@ fn adopt(data: &Path) -> Result<()> {
     served.print("the same, to every page answered through it");
     figure("adoption of 50, every page answered", served.median(), "ms", "under 2000");
     Ok(())
-}
-
-/// Waits until the connections of the owner before the last have ended: each stays a few seconds, and its end is work
-/// for Docker that belongs to the round before.
-fn settled(others: usize) -> Result<()> {
-    let began = Instant::now();
-    while connections()? > others + ADOPTED {
-        ensure!(began.elapsed() < PATIENCE, "connections of killed owners do not end");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    Ok(())
-}
-
-/// Processes on this machine that carry a later owner's connection into a container.
-fn connections() -> Result<usize> {
-    let mut found = 0;
-    for process in std::fs::read_dir("/proc")? {
-        // One that ends while it is looked at has none.
-        let line = std::fs::read(process?.path().join("cmdline")).unwrap_or_default();
-        found += usize::from(line == b"/.slipway/agent\0connect\0");
-    }
-    Ok(found)
 }
 
 /// The pages of all workspaces that run.

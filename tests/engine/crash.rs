@@ -172,6 +172,10 @@ async fn killed_while_it_runs_everything_goes_on() -> Result<()> {
     let process = slipway_wire::ProcessRef { id: id.clone(), process: kept.id.clone() };
     let attached = house.engine.attach(&process, 0, false).await?;
     super::shell::Shell::of(process, attached).reads("before the crash").await?;
+    let container = containers::of(&containers::instance(house.data.path())?).await?;
+    let programs = docker(&["top", container.first().context("a container")?]).await?;
+    assert!(programs.contains("/.slipway/agent init"), "{programs}");
+    assert!(!programs.contains("connect"), "it came back over the container's own streams: {programs}");
     nothing_is_hidden(&house).await?;
     house.close().await
 }

@@ -3,6 +3,7 @@
 //! lives here.
 
 pub mod lane;
+pub mod records;
 pub mod tree;
 
 /// Generated messages, client and server.

@@ -6,9 +6,6 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
@@ -20,10 +17,6 @@ const PIPE_BYTES: usize = 1024 * 1024;
 /// Buffer for streams that cannot be spliced, in bytes.
 const COPY_BYTES: usize = 256 * 1024;
 
-/// How long it stays when its engine has gone. The next engine may come at once, and the daemon's work for the end of a
-/// program that `docker exec` started would be in its way.
-const LINGERS: Duration = Duration::from_secs(3);
-
 /// Runs until the agent's side of the connection has ended or standard output is gone.
 pub(crate) fn run(socket: &[u8]) -> io::Result<()> {
     let stream = UnixStream::connect_addr(&SocketAddr::from_abstract_name(socket)?).map_err(|error| {
@@ -32,25 +25,18 @@ pub(crate) fn run(socket: &[u8]) -> io::Result<()> {
     let upward = stream.try_clone()?;
     let input = rustix::io::dup(rustix::stdio::stdin())?;
     let output = rustix::io::dup(rustix::stdio::stdout())?;
-    let abandoned = Arc::new(AtomicBool::new(false));
-    let gone = Arc::clone(&abandoned);
     // Not joined: blocked in a read of standard input it would keep a finished connection alive.
     std::thread::Builder::new().stack_size(64 * 1024).spawn(move || {
         let copied = copy(input, OwnedFd::from(upward.try_clone()?));
-        gone.store(true, Ordering::Relaxed);
         // The engine closed its side or is gone: let the agent see the end, then wait for it to end its own.
         upward.shutdown(std::net::Shutdown::Write)?;
         copied
     })?;
-    let ended = match copy(OwnedFd::from(stream), output) {
+    match copy(OwnedFd::from(stream), output) {
         // Nobody reads any more: an end like any other.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
-    };
-    if abandoned.load(Ordering::Relaxed) {
-        std::thread::sleep(LINGERS);
     }
-    ended
 }
 
 /// Moves everything from `from` to `to`, inside the kernel where either is a pipe.

@@ -64,7 +64,7 @@ async fn serve(options: &InitOptions, signals: &SigSet) -> io::Result<()> {
     let service = Service::new(boot_id, Arc::clone(&processes), gate, egress_port, Arc::clone(&end));
     let server = listener::server(service);
     if options.stdio {
-        tokio::spawn(listener::connection(stdio::take()?, server.clone()));
+        tokio::spawn(stdio::serve(stdio::take()?, server.clone()));
     }
     tokio::spawn(listener::serve(socket, server));
     reaper.reap();

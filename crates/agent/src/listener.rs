@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 use tonic::codegen::Service as _;
 
 use crate::service::Service;
+use crate::stdio::Link;
 
 /// Connections at one time: an engine, the one it replaces, and room for code in the container that plays with the
 /// socket.
@@ -56,7 +57,7 @@ pub(crate) async fn serve(listener: UnixListener, server: AgentServer<Service>) 
             Ok((stream, _)) => {
                 let server = server.clone();
                 tokio::spawn(async move {
-                    connection(stream, server).await;
+                    connection(stream, server, None).await;
                     drop(slot);
                 });
             }
@@ -66,10 +67,11 @@ pub(crate) async fn serve(listener: UnixListener, server: AgentServer<Service>) 
     }
 }
 
-/// Serves one connection to its end.
+/// Serves one connection to its end. Its calls know the link, if it is one.
 pub(crate) async fn connection(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     server: AgentServer<Service>,
+    link: Option<Arc<Link>>,
 ) {
     let served = http2::Builder::new(TokioExecutor::new())
         .initial_stream_window_size(STREAM_WINDOW)
@@ -81,8 +83,11 @@ pub(crate) async fn connection(
         .keep_alive_interval(None)
         .serve_connection(
             TokioIo::new(stream),
-            service_fn(move |request| {
+            service_fn(move |mut request| {
                 let mut server = server.clone();
+                if let Some(link) = &link {
+                    request.extensions_mut().insert(Arc::clone(link));
+                }
                 async move {
                     let Ok::<_, Infallible>(response) = server.call(request).await;
                     Ok::<_, Infallible>(response)

@@ -4,6 +4,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use slipway_agent_api::v1::agent_server::Agent;
 use slipway_agent_api::v1::{self, attach_reply, attach_request, dial_request};
@@ -14,6 +15,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::egress::Gate;
 use crate::process::{Event, Process, ProcessError, Processes, Reader, StartError};
+use crate::stdio::Link;
 use crate::unpack::Unpacker;
 use crate::{dial, egress, files, hosts, mirror, ports, relay, usage};
 
@@ -61,7 +63,8 @@ impl Service {
 
 #[tonic::async_trait]
 impl Agent for Service {
-    async fn hello(&self, _: Request<v1::HelloRequest>) -> Reply<v1::HelloReply> {
+    async fn hello(&self, request: Request<v1::HelloRequest>) -> Reply<v1::HelloReply> {
+        let link = request.extensions().get::<Arc<Link>>();
         let shell = crate::process::shell(&crate::process::own_path());
         Ok(Response::new(v1::HelloReply {
             protocol: PROTOCOL,
@@ -72,6 +75,7 @@ impl Agent for Service {
             shell: shell.map(|shell| shell.display().to_string()).unwrap_or_default(),
             egress_port: self.egress_port.into(),
             lanes: true,
+            mark: link.map(|link| Bytes::copy_from_slice(link.mark())).unwrap_or_default(),
             nameless: hosts::nameless(std::path::Path::new(hosts::PATH)),
         }))
     }
@@ -91,13 +95,14 @@ impl Agent for Service {
 
     type AttachStream = Replies<v1::AttachReply>;
     async fn attach(&self, request: Request<Streaming<v1::AttachRequest>>) -> Reply<Self::AttachStream> {
+        let link = request.extensions().get::<Arc<Link>>().cloned();
         let mut calls = request.into_inner();
         let Some(attach_request::Part::Open(open)) = calls.message().await?.and_then(|message| message.part)
         else {
             return Err(Status::invalid_argument("an attachment begins with the process and an offset"));
         };
         let process = self.processes.get(&open.process)?;
-        let reader = process.output.reader(open.offset, open.lossless, open.acknowledging);
+        let reader = process.output.reader(open.offset, open.lossless, open.acknowledging, link);
         let input = Input(tokio::spawn(feed(calls, process)).abort_handle());
         let events = futures_util::stream::unfold(Some((reader, input)), async |state| {
             let (mut reader, input) = state?;

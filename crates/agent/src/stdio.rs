@@ -1,27 +1,211 @@
-//! The program's own standard input and output as one connection: how the engine that starts a container reaches the
-//! agent without a `docker exec`. Whoever comes later uses the socket.
+//! The program's own standard input and output as a connection: how an engine reaches the agent without a `docker exec`.
+//! Input comes in records (`agent-api`'s `records`), so that an engine which comes later attaches to the container and
+//! begins a connection anew, however the one before was cut off. Nothing tells the agent that an engine has gone; what
+//! would wait for it forever asks the [`Link`].
 
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use bytes::{Buf as _, Bytes};
+use slipway_agent_api::records::{self, Came, MARK, NUMBER, Opener};
+use slipway_agent_api::v1::agent_server::AgentServer;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::unix::pipe::{Receiver, Sender};
+
+use crate::listener;
+use crate::service::Service;
 
 /// The pipe capacity asked for, in bytes. The kernel's default limit for an unprivileged pipe.
 const PIPE_BYTES: usize = 1024 * 1024;
 
-/// Takes both over and leaves nothing in their place, so that no program started later holds the connection open.
+/// What a call knows of the connection it came over, when that is the program's own streams.
+pub(crate) struct Link {
+    mark: [u8; MARK],
+    records: AtomicBool,
+    heard: AtomicU64,
+}
+
+impl Link {
+    /// What an engine needs to come back this way; nothing where it sends no records.
+    pub(crate) fn mark(&self) -> &[u8] {
+        if self.records.load(Ordering::Relaxed) { &self.mark } else { &[] }
+    }
+
+    /// How often something was heard from the engine. One that lives is heard every few seconds.
+    pub(crate) fn heard(&self) -> u64 {
+        self.heard.load(Ordering::Relaxed)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn silent() -> Arc<Self> {
+        Arc::new(Self { mark: [0; MARK], records: AtomicBool::new(true), heard: AtomicU64::new(0) })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn hear(&self) {
+        self.heard.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Both streams. The connection of the moment holds them, and who waits for the next one.
+#[derive(Clone)]
+pub(crate) struct Stdio {
+    streams: Arc<Mutex<Streams>>,
+    link: Arc<Link>,
+}
+
+struct Streams {
+    input: Receiver,
+    output: Sender,
+    opener: Opener,
+    /// Of the record that is being handed on, what is left.
+    payload: Bytes,
+    stand: Stand,
+}
+
+#[derive(Clone, Copy)]
+enum Stand {
+    /// A connection is there, or may be.
+    Open,
+    /// It is over; another has begun, whose engine waits for this number.
+    Anew([u8; NUMBER]),
+    /// It is over, and nothing came yet that begins another.
+    Lost,
+    /// Nobody can come any more.
+    Ended,
+}
+
+/// Takes both streams over and leaves nothing in their place, so that no program started later holds them open.
 ///
 /// # Errors
-/// They are no pipes, or there is no `/dev/null`.
-pub(crate) fn take() -> io::Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static> {
+/// They are no pipes, there is no `/dev/null`, or there is no randomness.
+pub(crate) fn take() -> io::Result<Stdio> {
     let input = own(rustix::stdio::stdin())?;
     let output = own(rustix::stdio::stdout())?;
     let nothing = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
     rustix::stdio::dup2_stdin(&nothing)?;
     rustix::stdio::dup2_stdout(&nothing)?;
-    Ok(tokio::io::join(Receiver::from_owned_fd(input)?, Sender::from_owned_fd(output)?))
+    let mut mark = [0; MARK];
+    rustix::rand::getrandom(&mut mark, rustix::rand::GetRandomFlags::empty())?;
+    let mark = records::mark(mark);
+    let streams = Streams {
+        input: Receiver::from_owned_fd(input)?,
+        output: Sender::from_owned_fd(output)?,
+        opener: Opener::new(&mark),
+        payload: Bytes::new(),
+        stand: Stand::Open,
+    };
+    let link = Link { mark, records: AtomicBool::new(false), heard: AtomicU64::new(0) };
+    Ok(Stdio { streams: Arc::new(Mutex::new(streams)), link: Arc::new(link) })
+}
+
+/// Serves one connection after the other until there can be none any more.
+pub(crate) async fn serve(mut stdio: Stdio, server: AgentServer<Service>) {
+    loop {
+        listener::connection(stdio.clone(), server.clone(), Some(Arc::clone(&stdio.link))).await;
+        let Some(number) = stdio.anew().await else { return };
+        if stdio.write_all(&number).await.is_err() {
+            return;
+        }
+    }
+}
+
+impl Stdio {
+    fn streams(&self) -> MutexGuard<'_, Streams> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the engine that begins the next connection, past all that the one before still sends.
+    async fn anew(&self) -> Option<[u8; NUMBER]> {
+        std::future::poll_fn(|cx| {
+            let mut streams = self.streams();
+            loop {
+                streams.payload.clear();
+                match streams.stand {
+                    Stand::Anew(number) => {
+                        streams.stand = Stand::Open;
+                        return Poll::Ready(Some(number));
+                    }
+                    Stand::Ended => return Poll::Ready(None),
+                    Stand::Open | Stand::Lost => match ready!(streams.poll_more(cx, &self.link)) {
+                        Ok(()) => {}
+                        Err(_) => return Poll::Ready(None),
+                    },
+                }
+            }
+        })
+        .await
+    }
+}
+
+impl Streams {
+    /// Takes in what comes next: a payload, or another stand.
+    fn poll_more(&mut self, cx: &mut Context<'_>, link: &Link) -> Poll<io::Result<()>> {
+        loop {
+            match self.opener.open() {
+                Came::Payload(payload) => self.payload = payload,
+                Came::Anew(number) => self.stand = Stand::Anew(number),
+                Came::Lost => self.stand = Stand::Lost,
+                Came::Part => {
+                    let read = pin!(self.input.read_buf(self.opener.room())).poll(cx);
+                    if ready!(read)? > 0 {
+                        link.heard.fetch_add(1, Ordering::Relaxed);
+                        continue;
+                    }
+                    self.stand = Stand::Ended;
+                }
+            }
+            link.records.store(self.opener.records() == Some(true), Ordering::Relaxed);
+            return Poll::Ready(Ok(()));
+        }
+    }
+}
+
+impl AsyncRead for Stdio {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let mut streams = self.streams();
+        while streams.payload.is_empty() {
+            // Over for the one that reads here: it ends as at the end of any stream.
+            let Stand::Open = streams.stand else { return Poll::Ready(Ok(())) };
+            ready!(streams.poll_more(cx, &self.link))?;
+        }
+        let length = streams.payload.len().min(buf.remaining());
+        buf.put_slice(&streams.payload[..length]);
+        streams.payload.advance(length);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Stdio {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.streams().output).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.streams().output).poll_write_vectored(cx, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.streams().output.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.streams().output).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // The next connection uses it too.
+        Poll::Ready(Ok(()))
+    }
 }
 
 /// One of the program's own streams as a file, which is read and written without a buffer of its own.

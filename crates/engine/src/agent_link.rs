@@ -1,5 +1,6 @@
-//! The one connection to a container's agent: gRPC over the container's own standard input and output for the engine
-//! that starts it, over those of a `docker exec` for one that comes later. The agent is not trusted: every call has a time limit or a cancellation, every message a bound.
+//! The one connection to a container's agent: gRPC over the container's own standard input and output, or over those of a
+//! `docker exec` where the engine does not know how to begin a connection anew there. The agent is not trusted: every call
+//! has a time limit or a cancellation, every message a bound.
 
 use hyper_util::rt::TokioIo;
 use slipway_agent_api::{
@@ -9,13 +10,10 @@ use slipway_agent_api::{
 use slipway_wire::{Code, Problem};
 use std::{
     io,
-    pin::Pin,
     sync::{Arc, Mutex},
-    task::{Context, Poll},
     time::Duration,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::{OwnedRwLockWriteGuard, RwLock},
     time::timeout,
 };
@@ -25,7 +23,10 @@ use tonic::transport::{Channel, Endpoint, Uri};
 #[cfg(unix)]
 use tokio::sync::OwnedRwLockReadGuard;
 
-use crate::docker::{Docker, Duplex};
+use crate::{
+    agent_stream::{AgentStream, Mark},
+    docker::Docker,
+};
 
 /// The generated client over our channel.
 pub(crate) type AgentClient = Generated<Channel>;
@@ -38,6 +39,14 @@ const FAREWELL: Duration = Duration::from_secs(1);
 const LAST_WORDS: Duration = Duration::from_secs(6);
 /// Largest message taken from an agent, bytes.
 const MOST_MESSAGE: usize = 1024 * 1024;
+
+/// What is known of the agent in a container that is to be started.
+pub(crate) enum Known<'a> {
+    /// The container was made just now, with this Slipway's agent.
+    Ours,
+    /// What its agent told when it ran last, if it did.
+    Told(Option<&'a Mark>),
+}
 
 /// A live connection.
 #[derive(Clone)]
@@ -101,20 +110,40 @@ impl AgentLink {
     }
 
     /// Starts a container and connects to its agent; one that runs already is fine.
-    pub(crate) async fn start(docker: &Docker, container: &str) -> Result<Self, Problem> {
+    pub(crate) async fn start(docker: &Docker, container: &str, known: Known<'_>) -> Result<Self, Problem> {
         let duplex = docker.attach(container).await?;
         if !docker.start(container).await? {
             drop(duplex);
-            return Self::connect(docker, container).await;
+            let Known::Told(mark) = known else { return Self::connect(docker, container, None).await };
+            return Self::connect(docker, container, mark).await;
         }
-        let link = Self::over(duplex, container).await?;
-        link.name(docker, container).await?;
-        Ok(link)
+        let takes_records = match known {
+            Known::Ours => true,
+            Known::Told(mark) => mark.is_some_and(|mark| mark.of(container)),
+        };
+        let stream = if takes_records { AgentStream::first(duplex) } else { AgentStream::plain(duplex) };
+        Self::begin(docker, container, stream).await
     }
 
-    /// Connects to the agent of a running container.
-    pub(crate) async fn connect(docker: &Docker, container: &str) -> Result<Self, Problem> {
-        let link = Self::over(docker.exec(container, &[AGENT_PATH, "connect"]).await?, container).await?;
+    /// Connects to the agent of a running container: over its own streams where a mark of them is known and still good,
+    /// else by `docker exec`.
+    pub(crate) async fn connect(
+        docker: &Docker,
+        container: &str,
+        mark: Option<&Mark>,
+    ) -> Result<Self, Problem> {
+        if let Some(mark) = mark.filter(|mark| mark.of(container)) {
+            match AgentStream::anew(docker, mark).await {
+                Ok(stream) => return Self::begin(docker, container, stream).await,
+                Err(problem) => tracing::info!(%container, %problem, "its own streams do not answer"),
+            }
+        }
+        let duplex = docker.exec(container, &[AGENT_PATH, "connect"]).await?;
+        Self::begin(docker, container, AgentStream::plain(duplex)).await
+    }
+
+    async fn begin(docker: &Docker, container: &str, stream: AgentStream) -> Result<Self, Problem> {
+        let link = Self::over(stream, container).await?;
         link.name(docker, container).await?;
         Ok(link)
     }
@@ -128,17 +157,15 @@ impl AgentLink {
         docker.run_as_root(container, &[AGENT_PATH, "hosts"]).await
     }
 
-    async fn over(duplex: Duplex, container: &str) -> Result<Self, Problem> {
-        let errors = duplex.errors();
-        let closed = CancellationToken::new();
-        let io = Tracked { duplex, closed: closed.clone() };
+    async fn over(stream: AgentStream, container: &str) -> Result<Self, Problem> {
+        let (errors, closed) = (stream.errors(), stream.closed());
         let lost = |what: &str, detail: String| {
             let said = errors.said();
             Problem::new(Code::AgentLost, format!("The container's agent {what}."))
                 .hint("Start the workspace again; if it stays so, deploy it anew.")
                 .detail(if said.is_empty() { detail } else { said })
         };
-        let channel = channel(io).await.map_err(|e| lost("could not be reached", e.to_string()))?;
+        let channel = channel(stream).await.map_err(|e| lost("could not be reached", e.to_string()))?;
         let mut client = AgentClient::new(channel).max_decoding_message_size(MOST_MESSAGE);
         let hello = timeout(HELLO, client.hello(HelloRequest { protocol: PROTOCOL }))
             .await
@@ -165,12 +192,14 @@ impl AgentLink {
     }
 }
 
-async fn channel(io: Tracked) -> Result<Channel, tonic::transport::Error> {
+async fn channel(stream: AgentStream) -> Result<Channel, tonic::transport::Error> {
     // One connection and no second: when it ends the whole link is made anew, by somebody who knows why.
-    let once = Arc::new(Mutex::new(Some(io)));
+    let once = Arc::new(Mutex::new(Some(stream)));
     let connector = tower::service_fn(move |_: Uri| {
-        let io = once.lock().ok().and_then(|mut slot| slot.take());
-        std::future::ready(io.map(TokioIo::new).ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected)))
+        let stream = once.lock().ok().and_then(|mut slot| slot.take());
+        std::future::ready(
+            stream.map(TokioIo::new).ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected)),
+        )
     });
     Endpoint::from_static("http://agent")
         .initial_stream_window_size(STREAM_WINDOW)
@@ -179,54 +208,6 @@ async fn channel(io: Tracked) -> Result<Channel, tonic::transport::Error> {
         .buffer_size(1024)
         .connect_with_connector(connector)
         .await
-}
-
-/// A duplex that tells when it is over.
-struct Tracked {
-    duplex: Duplex,
-    closed: CancellationToken,
-}
-
-impl Drop for Tracked {
-    fn drop(&mut self) {
-        self.closed.cancel();
-    }
-}
-
-impl AsyncRead for Tracked {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.duplex).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Tracked {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.duplex).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.duplex).poll_write_vectored(cx, parts)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.duplex.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.duplex).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.duplex).poll_shutdown(cx)
-    }
 }
 
 /// What an agent's refusal means outside. Its text is foreign and bounded.

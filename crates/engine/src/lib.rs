@@ -3,6 +3,7 @@
 //! that is handed in by [`Config`].
 
 mod agent_link;
+mod agent_stream;
 mod api;
 mod attachment;
 mod backoff;

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::history::{History, Piece};
+use crate::stdio::Link;
 
 /// How far the slowest lossless reader may lag before the producer is held back, in bytes. Well under the ring, so
 /// that nothing a held-back producer has yet to hand over can push out what that reader still needs.
@@ -22,6 +23,11 @@ const LEAST_WINDOW: u64 = 4 * 1024;
 /// So long a process that has printed more than that waits for its first reader: whoever started it is about to attach
 /// and must find its output from the first byte on. After that it goes on without one.
 const FIRST_READER: Duration = Duration::from_secs(10);
+
+/// A reader whose engine was not heard from in so many looks in a row, this far apart, holds nobody back: the engine is
+/// gone, and nothing tells. Looks, not time: a container that was frozen has not waited.
+const LOOK: Duration = Duration::from_secs(10);
+const SILENT_LOOKS: u32 = 6;
 
 /// A message this large goes out without waiting for more, in bytes.
 const BATCH: u64 = 64 * 1024;
@@ -53,6 +59,7 @@ struct Position {
     offset: u64,
     lossless: bool,
     acknowledged: Option<Acknowledged>,
+    link: Option<Linked>,
     /// Wake this reader once so much was ever pushed.
     wake_at: Option<u64>,
     wake: Arc<Notify>,
@@ -60,6 +67,25 @@ struct Position {
 
 fn bounded(window: u64) -> u64 {
     window.clamp(LEAST_WINDOW, LOSSLESS_LAG)
+}
+
+/// The connection of a reader that would not end with its engine.
+struct Linked {
+    link: Arc<Link>,
+    heard: u64,
+    silent: u32,
+}
+
+impl Linked {
+    fn look(&mut self) {
+        let heard = self.link.heard();
+        self.silent = if heard == self.heard { self.silent.saturating_add(1) } else { 0 };
+        self.heard = heard;
+    }
+
+    fn gone(&self) -> bool {
+        self.silent >= SILENT_LOOKS && self.link.heard() == self.heard
+    }
 }
 
 /// How far a reader that says so has come.
@@ -117,7 +143,9 @@ impl Output {
                 (state.room(), state.next_reader == 0 && state.history.total() > LOSSLESS_LAG)
             };
             if room == 0 {
-                told.await;
+                if tokio::time::timeout(LOOK, told).await.is_err() {
+                    self.state().look();
+                }
             } else if !awaits_first
                 || tokio::time::timeout_at(self.started + FIRST_READER, told).await.is_err()
             {
@@ -164,6 +192,7 @@ impl Output {
         offset: u64,
         lossless: bool,
         acknowledging: Option<v1::Acknowledging>,
+        link: Option<Arc<Link>>,
     ) -> Reader {
         let mut state = self.state();
         let id = state.next_reader;
@@ -173,11 +202,13 @@ impl Output {
         let acknowledged =
             acknowledging.map(|a| Acknowledged { name: a.reader, window: bounded(a.window), taken: offset });
         let wake_to = Arc::clone(&wake);
+        let link = link.map(|link| Linked { heard: link.heard(), silent: 0, link });
         state.readers.push(Position {
             reader: id,
             offset,
             lossless,
             acknowledged,
+            link,
             wake_at: None,
             wake: wake_to,
         });
@@ -197,10 +228,19 @@ impl State {
         }
     }
 
+    fn look(&mut self) {
+        for linked in self.readers.iter_mut().filter_map(|position| position.link.as_mut()) {
+            linked.look();
+        }
+    }
+
     /// What the slowest lossless reader leaves room for, in bytes.
     fn room(&self) -> u64 {
         let total = self.history.total();
-        let lossless = self.readers.iter().filter(|position| position.lossless);
+        let lossless = self
+            .readers
+            .iter()
+            .filter(|position| position.lossless && !position.link.as_ref().is_some_and(Linked::gone));
         lossless.map(|position| position.room(total)).min().unwrap_or(u64::MAX)
     }
 }
@@ -333,7 +373,7 @@ mod tests {
     #[tokio::test]
     async fn a_lossless_reader_holds_the_producer_and_its_leaving_frees_it() {
         let output = Arc::new(Output::new(0));
-        let mut reader = output.reader(0, true, None);
+        let mut reader = output.reader(0, true, None, None);
         output.push(Stream::Terminal, &vec![b'x'; LOSSLESS_LAG as usize + 1]);
         assert!(tokio::time::timeout(Duration::from_millis(20), output.hold()).await.is_err());
         assert!(matches!(within("data", reader.next()).await, Event::Data { offset: 0, .. }));
@@ -346,7 +386,7 @@ mod tests {
     #[tokio::test]
     async fn other_readers_hold_nothing_and_see_a_gap() {
         let output = Arc::new(Output::new(0));
-        let mut reader = output.reader(0, false, None);
+        let mut reader = output.reader(0, false, None, None);
         for _ in 0..12 {
             within("room", output.hold()).await;
             output.push(Stream::Terminal, &vec![b'x'; 1024 * 1024]);
@@ -385,7 +425,7 @@ mod tests {
         let output = Arc::new(Output::new(0));
         output.push(Stream::Stdout, &vec![b'x'; LOSSLESS_LAG as usize + 1]);
         assert!(tokio::time::timeout(FIRST_READER / 2, output.hold()).await.is_err());
-        let mut reader = output.reader(0, true, None);
+        let mut reader = output.reader(0, true, None, None);
         assert!(matches!(reader.next().await, Event::Data { offset: 0, .. }));
         tokio::time::timeout(Duration::from_millis(1), output.hold()).await.expect("room");
     }
@@ -393,7 +433,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn keystrokes_go_at_once_and_floods_are_gathered() {
         let output = Arc::new(Output::new(0));
-        let mut reader = output.reader(0, true, None);
+        let mut reader = output.reader(0, true, None, None);
         let start = Instant::now();
         for _ in 0..10 {
             output.push(Stream::Terminal, b"k");
@@ -412,7 +452,7 @@ mod tests {
         const WINDOW: u64 = 8 * 1024;
         let output = Arc::new(Output::new(0));
         let acknowledging = v1::Acknowledging { reader: 7, window: WINDOW };
-        let mut reader = output.reader(0, true, Some(acknowledging));
+        let mut reader = output.reader(0, true, Some(acknowledging), None);
         assert_eq!(within("room", output.hold()).await as u64, WINDOW);
         output.push(Stream::Terminal, &vec![b'x'; 3 * WINDOW as usize]);
         let mut got = 0;
@@ -435,11 +475,32 @@ mod tests {
         assert!(matches!(within("the end", reader.next()).await, Event::Exit(_)));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_whose_engine_has_gone_silent_holds_nobody_back_until_it_is_heard_again() {
+        let output = Arc::new(Output::new(0));
+        let link = Link::silent();
+        let _reader = output.reader(0, true, None, Some(Arc::clone(&link)));
+        output.push(Stream::Stdout, &vec![b'x'; LOSSLESS_LAG as usize + 1]);
+        let held = async |looks: u32| tokio::time::timeout(LOOK * looks, output.hold()).await.is_err();
+        for _ in 0..3 {
+            link.hear();
+            assert!(held(SILENT_LOOKS).await, "an engine that lives is waited for");
+        }
+        link.hear();
+        let start = Instant::now();
+        output.hold().await;
+        assert!(start.elapsed() >= LOOK * (SILENT_LOOKS - 1), "{:?}", start.elapsed());
+        output.hold().await;
+        assert!(start.elapsed() <= LOOK * (SILENT_LOOKS + 1), "once is enough: {:?}", start.elapsed());
+        link.hear();
+        assert!(held(1).await, "it was only asleep");
+    }
+
     #[tokio::test]
     async fn an_offset_past_the_end_reads_only_what_is_new() {
         let output = Arc::new(Output::new(0));
         output.push(Stream::Stdout, b"old");
-        let mut reader = output.reader(1_000_000, true, None);
+        let mut reader = output.reader(1_000_000, true, None, None);
         output.push(Stream::Stderr, b"new");
         match within("data", reader.next()).await {
             Event::Data { offset, stream, data } => {

@@ -193,9 +193,9 @@ impl Docker {
             cmd: Some(Vec::new()),
             working_dir: Some(spec.root.clone()),
             labels: Some(spec.labels.map()),
-            // The agent's first connection; its input ends with the engine that started the container.
+            // The agent's connections: its input stays open for the engine that comes next.
             open_stdin: Some(true),
-            stdin_once: Some(true),
+            stdin_once: Some(false),
             attach_stdin: Some(true),
             attach_stdout: Some(true),
             attach_stderr: Some(true),

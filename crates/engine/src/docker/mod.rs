@@ -17,7 +17,7 @@ mod snapshot;
 
 pub(crate) use container::{Condition, ContainerSpec, FoundContainer, Labels, check_image_name};
 pub(crate) use events::{Happened, Happening};
-pub(crate) use exec::Duplex;
+pub(crate) use exec::{Duplex, Errors};
 #[cfg(unix)]
 pub(crate) use hijack::Blocking;
 pub(crate) use limits::Changed;
