@@ -29,6 +29,9 @@ const USUALLY: Duration = Duration::from_mins(10);
 /// A removal waits for a second look; and what has just been made may get its row, or lose it, in this time.
 const SOON: Duration = Duration::from_secs(5);
 
+/// Of more containers at once it is not remembered which they are.
+const MANY: usize = 100;
+
 /// When to look next. What fails is tried again, later each time; after a bounded number of failures a person is told.
 struct Pace {
     later: std::array::IntoIter<Duration, 2>,
@@ -77,6 +80,36 @@ impl Pace {
     }
 }
 
+/// The containers that appeared since a look. Where all of them are the pool's, which it has just made, there is nothing to
+/// look for; `None` where that is not all, or there are many.
+struct Fresh(Option<BTreeSet<String>>);
+
+impl Default for Fresh {
+    fn default() -> Self {
+        Self(Some(BTreeSet::new()))
+    }
+}
+
+impl Fresh {
+    fn appeared(&mut self, what: Option<String>) {
+        match (&mut self.0, what) {
+            (Some(known), Some(container)) if known.len() < MANY => _ = known.insert(container),
+            (known, _) => *known = None,
+        }
+    }
+
+    fn all(&self, intended: impl Fn(&str) -> bool) -> bool {
+        self.0.as_ref().is_some_and(|known| known.iter().all(|container| intended(container)))
+    }
+
+    /// What appeared too late for the look that was is still to be looked at.
+    fn looked(&mut self, pace: &Pace) {
+        if pace.due().is_none() {
+            *self = Self::default();
+        }
+    }
+}
+
 /// Sweeps whenever an engine is found, twice a little later, soon after a container of ours appeared or may have been
 /// left, then now and then, until cancelled.
 pub(crate) async fn run(shared: Weak<Shared>, watch: Arc<DockerWatch>, cancel: CancellationToken) {
@@ -84,6 +117,7 @@ pub(crate) async fn run(shared: Weak<Shared>, watch: Arc<DockerWatch>, cancel: C
     let mut pace = Pace::begin();
     let mut condemned = BTreeSet::new();
     let mut images = true;
+    let mut fresh = Fresh::default();
     loop {
         let Some(shared) = shared.upgrade() else { return };
         let found = docker.borrow_and_update().clone();
@@ -93,6 +127,7 @@ pub(crate) async fn run(shared: Weak<Shared>, watch: Arc<DockerWatch>, cancel: C
             let swept = sweep(&shared, &docker, &mut condemned, images).await;
             shared.metrics.swept(swept.is_ok(), began.elapsed());
             pace.looked(began);
+            fresh.looked(&pace);
             let pause = match swept {
                 Ok(()) => {
                     if pace.trouble.worked() {
@@ -120,10 +155,19 @@ pub(crate) async fn run(shared: Weak<Shared>, watch: Arc<DockerWatch>, cancel: C
                     pace.found();
                     break true;
                 }
-                () = appeared(&shared, &mut happenings) => pace.appeared(Instant::now()),
+                what = appeared(&shared, &mut happenings) => {
+                    pace.appeared(Instant::now());
+                    fresh.appeared(what);
+                }
                 () = until(again) => break true,
                 // Without an engine there is nothing to look at.
-                () = until(again.and(pace.due())) => break false,
+                () = until(again.and(pace.due())) => {
+                    if !fresh.all(|container| shared.pool.holds(container)) {
+                        break false;
+                    }
+                    pace.looked(Instant::now());
+                    fresh.looked(&pace);
+                }
             }
         };
     }
@@ -137,19 +181,21 @@ async fn until(when: Option<Instant>) {
 }
 
 /// Waits until a container of ours is there that was not, or there may be one that nobody intends any more.
-async fn appeared(shared: &Shared, happenings: &mut broadcast::Receiver<Happened>) {
+/// Gives the one, if that is all.
+async fn appeared(shared: &Shared, happenings: &mut broadcast::Receiver<Happened>) -> Option<String> {
     let made = async {
         loop {
             match happenings.recv().await {
                 Ok(happened) if happened.what != Happening::Made => {}
-                Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => return,
+                Ok(happened) => return Some(happened.container),
+                Err(broadcast::error::RecvError::Lagged(_)) => return None,
                 Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
             }
         }
     };
     tokio::select! {
-        () = made => {}
-        () = shared.leftover.notified() => {}
+        made = made => made,
+        () = shared.leftover.notified() => None,
     }
 }
 
@@ -182,6 +228,7 @@ async fn sweep(
             |id| shared.registry.get(id).map(|handle| handle.view().state != WorkspaceState::Terminated),
             |id| shared.store.deleted(id).ok().flatten().is_some(),
             |member| shared.store.pool_has(member),
+            |container| shared.store.holder(container),
         )? {
             Action::Leave => {}
             Action::Remove if condemned.contains(&container.id) => {
@@ -194,6 +241,11 @@ async fn sweep(
             }
             Action::Remove => {
                 found.insert(container.id);
+            }
+            Action::Name(id) => {
+                if let Err(problem) = docker.rename(&container.id, &shared.instance, &id).await {
+                    failed = Some(problem);
+                }
             }
             Action::Adopt(id) => {
                 tracing::info!(workspace = %id, "adopting a container the database does not know");
@@ -223,6 +275,8 @@ enum Action {
     Leave,
     Remove,
     Adopt(WorkspaceId),
+    /// It was claimed from the pool and has not got the workspace's name yet.
+    Name(WorkspaceId),
 }
 
 /// The four combinations of intended and existing, for what exists. (What is intended and does not exist is each
@@ -232,6 +286,7 @@ fn decide(
     intended: impl Fn(&WorkspaceId) -> Option<bool>,
     deleted: impl Fn(&WorkspaceId) -> bool,
     waits: impl Fn(&WorkspaceId) -> Result<bool, Problem>,
+    holder: impl Fn(&str) -> Result<Option<WorkspaceId>, Problem>,
 ) -> Result<Action, Problem> {
     let of_workspace = |id: &WorkspaceId| match intended(id) {
         Some(true) => Action::Leave,
@@ -245,7 +300,7 @@ fn decide(
         (Some(member), pool::ROLE) => match &container.named {
             _ if waits(member)? => Action::Leave,
             Some(claimed_by) => of_workspace(claimed_by),
-            None => Action::Remove,
+            None => holder(&container.id)?.map_or(Action::Remove, Action::Name),
         },
         // Preparing an image is never resumed.
         (None, "prepare") if !container.running => Action::Remove,
@@ -318,6 +373,30 @@ mod tests {
     }
 
     #[test]
+    fn members_the_pool_has_made_are_no_reason_to_look() {
+        let (mut fresh, mut pace) = (Fresh::default(), Pace::begin());
+        let begun = Instant::now();
+        let made_by_the_pool = |container: &str| container != "other";
+        fresh.appeared(Some("one".into()));
+        fresh.appeared(Some("two".into()));
+        assert!(fresh.all(made_by_the_pool));
+        fresh.appeared(Some("other".into()));
+        pace.appeared(begun + SOON);
+        fresh.looked(&pace);
+        assert!(!fresh.all(made_by_the_pool), "it came too late for that look");
+        pace.looked(begun + 2 * SOON);
+        fresh.looked(&pace);
+        assert!(fresh.all(made_by_the_pool));
+        fresh.appeared(None);
+        assert!(!fresh.all(|_| true), "what it was nobody knows");
+        let mut fresh = Fresh::default();
+        for n in 0..=MANY {
+            fresh.appeared(Some(n.to_string()));
+        }
+        assert!(!fresh.all(|_| true));
+    }
+
+    #[test]
     fn each_container_is_left_adopted_or_removed() {
         let found = |workspace: Option<&str>, role: &str| FoundContainer {
             id: "c".into(),
@@ -328,6 +407,7 @@ mod tests {
         };
         let named =
             |name: &str| FoundContainer { named: name.parse().ok(), ..found(Some("pool-gone"), "pool") };
+        let held = |container| FoundContainer { id: "held".into(), ..container };
         let known = |id: &WorkspaceId| match id.as_str() {
             "known" => Some(true),
             "given-up" => Some(false),
@@ -344,12 +424,15 @@ mod tests {
             (found(Some("known"), "something-new"), Action::Leave),
             (found(Some("pool-waits"), "pool"), Action::Leave),
             (found(Some("pool-gone"), "pool"), Action::Remove),
+            (held(found(Some("pool-gone"), "pool")), Action::Name("known".parse().unwrap())),
+            (held(found(Some("pool-waits"), "pool")), Action::Leave),
             (named("known"), Action::Leave),
             (named("given-up"), Action::Remove),
             (named("lost"), Action::Adopt("lost".parse().unwrap())),
         ] {
             let waits = |member: &WorkspaceId| Ok(member.as_str() == "pool-waits");
-            assert_eq!(decide(&container, known, deleted, waits).unwrap(), action, "{container:?}");
+            let holder = |container: &str| Ok((container == "held").then(|| "known".parse().unwrap()));
+            assert_eq!(decide(&container, known, deleted, waits, holder).unwrap(), action, "{container:?}");
         }
     }
 }

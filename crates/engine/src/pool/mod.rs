@@ -24,7 +24,7 @@ use tokio::sync::Notify;
 
 use crate::{
     agent_link::AgentLink,
-    docker::{Prepared, Trust},
+    docker::{Docker, Prepared, Trust},
     shared::Shared,
 };
 
@@ -68,6 +68,18 @@ pub(crate) struct Pool {
     changed: Notify,
     claimed: AtomicU64,
     missed: AtomicU64,
+}
+
+/// Gives a member the name of its workspace, in nobody's way: only a lost database ever needs it. What Docker does not do
+/// now, the sweep does.
+fn name(shared: &Arc<Shared>, docker: Docker, container: String, workspace: WorkspaceId) {
+    let to = shared.clone();
+    shared.tracker.spawn(async move {
+        if let Err(problem) = docker.rename(&container, &to.instance, &workspace).await {
+            tracing::warn!(%workspace, %problem, "its container is named later");
+            to.leftover.notify_one();
+        }
+    });
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -121,22 +133,20 @@ impl Pool {
                 continue;
             }
             let mut client = member.link.client.clone();
-            let (answer, named) = tokio::join!(
-                tokio::time::timeout(HEALTHY, client.usage(UsageRequest {})),
-                docker.rename(&member.container, &shared.instance, workspace),
-            );
+            let answer = tokio::time::timeout(HEALTHY, client.usage(UsageRequest {})).await;
             if !matches!(answer, Ok(Ok(_))) {
                 tracing::warn!(member = %member.id, "a member of the pool is not well");
                 fill::discard(shared, &docker, member).await;
                 continue;
             }
-            if let Err(problem) = named {
-                // Named or not, it is nobody's: whoever claims it has been told that it did not work.
-                fill::discard(shared, &docker, member).await;
-                return Err(problem);
-            }
+            name(shared, docker, member.container.clone(), workspace.clone());
             return Ok(Some((member.container, member.link)));
         }
+    }
+
+    /// This container waits in it.
+    pub(crate) fn holds(&self, container: &str) -> bool {
+        lock(&self.ready).iter().any(|member| member.container == container)
     }
 
     fn note(&self, shared: &Shared, kind: &Kind) {

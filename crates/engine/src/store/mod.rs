@@ -224,6 +224,20 @@ impl Store {
         Ok(known.is_some())
     }
 
+    /// The workspace whose row names this container, if one does that is not deleted.
+    pub(crate) fn holder(&self, container: &str) -> Result<Option<WorkspaceId>, Problem> {
+        let id: Option<String> = self
+            .connection()
+            .query_row(
+                "SELECT id FROM workspace WHERE deleted = 0 AND record ->> 'container' = ?1",
+                [container],
+                |row| row.get(0),
+            )
+            .optional()
+            .map_err(storage("looking for a container"))?;
+        id.map(|id| id.parse()).transpose()
+    }
+
     /// Members nobody claimed, with their keys.
     pub(crate) fn pool_free(&self) -> Result<Vec<(WorkspaceId, String)>, Problem> {
         let connection = self.connection();
