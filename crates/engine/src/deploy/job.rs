@@ -50,6 +50,8 @@ pub(crate) struct Job {
     pub(crate) intake: Option<Arc<Intake>>,
     /// The first phase to run.
     pub(crate) from: PhaseName,
+    /// Its container was claimed from the pool, by this job.
+    pub(crate) warm: bool,
 }
 
 type Failed = (PhaseName, Problem);
@@ -62,7 +64,23 @@ impl Job {
     /// Runs to the end and tells how it went as the last update.
     pub(crate) async fn run(mut self) {
         let result = self.phases().await;
+        if self.warm {
+            self.name();
+        }
         self.updates.tell(Update::Ended(result)).await;
+    }
+
+    /// Gives a container of the pool the name of its workspace, in nobody's way: only a lost database ever needs it. What
+    /// Docker does not do now, or a crash kept from being asked, the sweep does.
+    fn name(&self) {
+        let (Some(container), Ok(docker)) = (self.record.container.clone(), self.docker()) else { return };
+        let (shared, id) = (self.shared.clone(), self.record.view.id.clone());
+        self.shared.tracker.spawn(async move {
+            if let Err(problem) = docker.rename(&container, &shared.instance, &id).await {
+                tracing::warn!(workspace = %id, %problem, "its container is named later");
+                shared.leftover.notify_one();
+            }
+        });
     }
 
     async fn phases(&mut self) -> Result<(), Failed> {
@@ -139,7 +157,9 @@ impl Job {
         let name = self.record.view.image.clone();
         self.begin(phase, Some(format!("Looking for {name}")), None).await;
         let docker = at(phase, self.docker())?;
-        let base = if let Some(base) = at(phase, docker.image(&name).await)? {
+        let kind = self.kind();
+        let (base, ()) = tokio::join!(docker.image(&name), self.shared.pool.wake(&kind));
+        let base = if let Some(base) = at(phase, base)? {
             base
         } else {
             self.begin(phase, Some(format!("Pulling {name}")), None).await;
@@ -161,12 +181,16 @@ impl Job {
         Ok(prepared)
     }
 
+    fn kind(&self) -> Kind {
+        let view = &self.record.view;
+        Kind { image: view.image.clone(), preset: view.preset, network: view.network }
+    }
+
     async fn claim(&mut self, image: &Prepared) -> Result<AgentLink, Failed> {
         let phase = PhaseName::Claim;
         self.begin(phase, None, None).await;
         let view = &self.record.view;
-        let kind = Kind { image: view.image.clone(), preset: view.preset, network: view.network };
-        let key = Key::new(kind, image);
+        let key = Key::new(self.kind(), image);
         let warm = if view.snapshot.is_some() {
             None
         } else {
@@ -175,6 +199,7 @@ impl Job {
         if let Some((container, link)) = warm {
             self.updates.tell(Update::Container(container.clone())).await;
             self.record.container = Some(container);
+            self.warm = true;
             self.updates.tell(Update::Link(link.clone())).await;
             self.done(phase, Some("A warm one was ready".to_owned())).await;
             return Ok(link);

@@ -150,7 +150,7 @@ async fn make(shared: &Arc<Shared>, docker: &Docker, key: &Key) -> Result<Member
     match start(shared, docker, key, &id).await {
         Ok((container, link)) => {
             let made_at_ms = shared.config.clock.now_ms();
-            Ok(Member { id, key: key.clone(), container, link, made_at_ms })
+            Ok(Member { id, key: key.clone(), container, link, made_at_ms, answered: None })
         }
         Err(problem) => {
             shared.store.pool_remove(&id)?;
@@ -248,6 +248,7 @@ async fn take_back(shared: &Arc<Shared>, docker: &Docker) -> Result<(), Problem>
                     container: container.id.clone(),
                     link,
                     made_at_ms,
+                    answered: None,
                 });
                 continue;
             }

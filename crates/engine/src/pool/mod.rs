@@ -20,11 +20,11 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     agent_link::AgentLink,
-    docker::{Docker, Prepared, Trust},
+    docker::{Prepared, Trust},
     shared::Shared,
 };
 
@@ -34,7 +34,8 @@ pub(crate) const ROLE: &str = "pool";
 const PREFIX: &str = "pool-";
 /// Where the store keeps what was deployed lately.
 pub(crate) const DEMAND: &str = "pool-demand";
-/// A sleeping agent answers within a few milliseconds; one that does not by then is not handed out.
+/// A sleeping agent answers within a few milliseconds; one that does not by then is not handed out, and an answer is as
+/// good as new for as long.
 const HEALTHY: Duration = Duration::from_millis(500);
 
 /// What a member must be to serve a deploy.
@@ -58,6 +59,8 @@ struct Member {
     container: String,
     link: AgentLink,
     made_at_ms: u64,
+    /// When its agent answered last, if it was asked.
+    answered: Option<Instant>,
 }
 
 /// The members that wait, and what is known of the demand.
@@ -70,16 +73,9 @@ pub(crate) struct Pool {
     missed: AtomicU64,
 }
 
-/// Gives a member the name of its workspace, in nobody's way: only a lost database ever needs it. What Docker does not do
-/// now, the sweep does.
-fn name(shared: &Arc<Shared>, docker: Docker, container: String, workspace: WorkspaceId) {
-    let to = shared.clone();
-    shared.tracker.spawn(async move {
-        if let Err(problem) = docker.rename(&container, &to.instance, &workspace).await {
-            tracing::warn!(%workspace, %problem, "its container is named later");
-            to.leftover.notify_one();
-        }
-    });
+async fn answers(link: &AgentLink) -> bool {
+    let mut client = link.client.clone();
+    matches!(tokio::time::timeout(HEALTHY, client.usage(UsageRequest {})).await, Ok(Ok(_)))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -92,6 +88,19 @@ impl Pool {
         // A demand that cannot be read is forgotten: the next deploys tell it anew.
         let demand = remembered.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
         Self { demand: Mutex::new(demand), ..Self::default() }
+    }
+
+    /// Asks the member that a deploy of this kind will be given whether it is well, while the deploy has other things to
+    /// ask Docker: nothing waits for the answer then, and what slept on the way is awake.
+    pub(crate) async fn wake(&self, kind: &Kind) {
+        let next =
+            lock(&self.ready).iter().find(|m| m.key.kind == *kind).map(|m| (m.id.clone(), m.link.clone()));
+        let Some((id, link)) = next else { return };
+        if answers(&link).await
+            && let Some(member) = lock(&self.ready).iter_mut().find(|m| m.id == id)
+        {
+            member.answered = Some(Instant::now());
+        }
     }
 
     /// A container for a workspace, with its agent; `None` when no member fits. The row changes hands before anything
@@ -132,14 +141,12 @@ impl Pool {
                 shared.leftover.notify_one();
                 continue;
             }
-            let mut client = member.link.client.clone();
-            let answer = tokio::time::timeout(HEALTHY, client.usage(UsageRequest {})).await;
-            if !matches!(answer, Ok(Ok(_))) {
+            let asked = member.answered.is_some_and(|answered| answered.elapsed() < HEALTHY);
+            if !asked && !answers(&member.link).await {
                 tracing::warn!(member = %member.id, "a member of the pool is not well");
                 fill::discard(shared, &docker, member).await;
                 continue;
             }
-            name(shared, docker, member.container.clone(), workspace.clone());
             return Ok(Some((member.container, member.link)));
         }
     }

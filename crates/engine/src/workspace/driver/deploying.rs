@@ -61,6 +61,7 @@ impl Driver {
             link,
             intake,
             from,
+            warm: false,
         };
         self.shared.tracker.spawn(job.run());
     }
