@@ -198,6 +198,29 @@ async fn a_program_that_ended_while_nobody_looked_is_told() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_container_that_something_restarted_while_nobody_looked_is_reached_another_way() -> Result<()> {
+    let (house, id) = killed_in("Running").await?;
+    house.wait_for(&id, WorkspaceState::Running).await?;
+    let data = house.leave().await;
+    let container =
+        containers::of(&containers::instance(data.path())?).await?.pop().context("a container")?;
+    // Its agent is another one, which does not know the mark that the row keeps.
+    docker(&["restart", "--time", "1", &container]).await?;
+    let house = House::reopen(data).await?;
+    let (_, problem) = house.fails(&id).await?;
+    assert!(problem.message.contains("restarted by something other than Slipway"), "{problem}");
+    house.shell_answers(&id).await?;
+    // Stopped and started, it is as any other.
+    house.engine.workspace_stop(WorkspaceRef { id: id.clone() }).await?;
+    house.engine.workspace_start(WorkspaceRef { id: id.clone() }).await?;
+    house.wait_for(&id, WorkspaceState::Running).await?;
+    let house = House::reopen(house.leave().await).await?;
+    house.wait_for(&id, WorkspaceState::Running).await?;
+    house.shell_answers(&id).await?;
+    house.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lost_database_loses_no_workspace() -> Result<()> {
     let (house, id) = killed_in("Running").await?;
     house.wait_for(&id, WorkspaceState::Running).await?;
