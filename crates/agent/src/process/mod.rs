@@ -8,6 +8,7 @@ mod input;
 mod output;
 mod pump;
 mod signal;
+mod silence;
 mod start;
 
 use std::collections::VecDeque;

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::history::{History, Piece};
+use super::silence::{LOOK, Silence};
 use crate::stdio::Link;
 
 /// How far the slowest lossless reader may lag before the producer is held back, in bytes. Well under the ring, so
@@ -23,11 +24,6 @@ const LEAST_WINDOW: u64 = 4 * 1024;
 /// So long a process that has printed more than that waits for its first reader: whoever started it is about to attach
 /// and must find its output from the first byte on. After that it goes on without one.
 const FIRST_READER: Duration = Duration::from_secs(10);
-
-/// A reader whose engine was not heard from in so many looks in a row, this far apart, holds nobody back: the engine is
-/// gone, and nothing tells. Looks, not time: a container that was frozen has not waited.
-const LOOK: Duration = Duration::from_secs(10);
-const SILENT_LOOKS: u32 = 6;
 
 /// A message this large goes out without waiting for more, in bytes.
 const BATCH: u64 = 64 * 1024;
@@ -59,7 +55,7 @@ struct Position {
     offset: u64,
     lossless: bool,
     acknowledged: Option<Acknowledged>,
-    link: Option<Linked>,
+    silence: Option<Silence>,
     /// Wake this reader once so much was ever pushed.
     wake_at: Option<u64>,
     wake: Arc<Notify>,
@@ -67,25 +63,6 @@ struct Position {
 
 fn bounded(window: u64) -> u64 {
     window.clamp(LEAST_WINDOW, LOSSLESS_LAG)
-}
-
-/// The connection of a reader that would not end with its engine.
-struct Linked {
-    link: Arc<Link>,
-    heard: u64,
-    silent: u32,
-}
-
-impl Linked {
-    fn look(&mut self) {
-        let heard = self.link.heard();
-        self.silent = if heard == self.heard { self.silent.saturating_add(1) } else { 0 };
-        self.heard = heard;
-    }
-
-    fn gone(&self) -> bool {
-        self.silent >= SILENT_LOOKS && self.link.heard() == self.heard
-    }
 }
 
 /// How far a reader that says so has come.
@@ -202,13 +179,13 @@ impl Output {
         let acknowledged =
             acknowledging.map(|a| Acknowledged { name: a.reader, window: bounded(a.window), taken: offset });
         let wake_to = Arc::clone(&wake);
-        let link = link.map(|link| Linked { heard: link.heard(), silent: 0, link });
+        let silence = link.map(Silence::begins);
         state.readers.push(Position {
             reader: id,
             offset,
             lossless,
             acknowledged,
-            link,
+            silence,
             wake_at: None,
             wake: wake_to,
         });
@@ -229,18 +206,17 @@ impl State {
     }
 
     fn look(&mut self) {
-        for linked in self.readers.iter_mut().filter_map(|position| position.link.as_mut()) {
-            linked.look();
+        for silence in self.readers.iter_mut().filter_map(|position| position.silence.as_mut()) {
+            silence.look();
         }
     }
 
     /// What the slowest lossless reader leaves room for, in bytes.
     fn room(&self) -> u64 {
         let total = self.history.total();
-        let lossless = self
-            .readers
-            .iter()
-            .filter(|position| position.lossless && !position.link.as_ref().is_some_and(Linked::gone));
+        let lossless = self.readers.iter().filter(|position| {
+            position.lossless && !position.silence.as_ref().is_some_and(Silence::is_of_one_gone)
+        });
         lossless.map(|position| position.room(total)).min().unwrap_or(u64::MAX)
     }
 }
@@ -359,6 +335,7 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
+    use super::super::silence::LOOKS;
     use super::*;
 
     const DEADLINE: Duration = Duration::from_secs(10);
@@ -484,14 +461,14 @@ mod tests {
         let held = async |looks: u32| tokio::time::timeout(LOOK * looks, output.hold()).await.is_err();
         for _ in 0..3 {
             link.hear();
-            assert!(held(SILENT_LOOKS).await, "an engine that lives is waited for");
+            assert!(held(LOOKS).await, "an engine that lives is waited for");
         }
         link.hear();
         let start = Instant::now();
         output.hold().await;
-        assert!(start.elapsed() >= LOOK * (SILENT_LOOKS - 1), "{:?}", start.elapsed());
+        assert!(start.elapsed() >= LOOK * (LOOKS - 1), "{:?}", start.elapsed());
         output.hold().await;
-        assert!(start.elapsed() <= LOOK * (SILENT_LOOKS + 1), "once is enough: {:?}", start.elapsed());
+        assert!(start.elapsed() <= LOOK * (LOOKS + 1), "once is enough: {:?}", start.elapsed());
         link.hear();
         assert!(held(1).await, "it was only asleep");
     }
