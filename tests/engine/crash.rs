@@ -209,13 +209,14 @@ async fn a_container_that_something_restarted_while_nobody_looked_is_reached_ano
     let house = House::reopen(data).await?;
     let (_, problem) = house.fails(&id).await?;
     assert!(problem.message.contains("restarted by something other than Slipway"), "{problem}");
-    house.shell_answers(&id).await?;
-    // Stopped and started, it is as any other.
-    house.engine.workspace_stop(WorkspaceRef { id: id.clone() }).await?;
+    // Started again, it is as any other.
     house.engine.workspace_start(WorkspaceRef { id: id.clone() }).await?;
     house.wait_for(&id, WorkspaceState::Running).await?;
     let house = House::reopen(house.leave().await).await?;
-    house.wait_for(&id, WorkspaceState::Running).await?;
+    let view = house.wait_for(&id, WorkspaceState::Running).await?;
+    let url = view.url.context("it has a page")?;
+    wait_until("its page", LONG, || async { Ok(fetch(&url).await?.1.starts_with("alive").then_some(())) })
+        .await?;
     house.shell_answers(&id).await?;
     house.close().await
 }

@@ -6,6 +6,7 @@ use super::{
     victim::{Orders, Victim},
 };
 use anyhow::{Context, Result, ensure};
+use futures_util::StreamExt as _;
 use slipway_tests::{
     containers::docker,
     socket_proxy::{Mode, SocketProxy},
@@ -30,6 +31,42 @@ async fn engine_is(house: &House, state: EngineState) -> Result<EngineStatus> {
         Ok(Some(status))
     })
     .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_types_into_the_agents_own_stream_ends_nothing() -> Result<()> {
+    let house = House::open().await?;
+    let zip = house.zip("app", &[("server.js", &server(3000, "alive"))])?;
+    let made = house.ready(&zip).await?;
+    let container = house.containers().await?.pop().context("a container")?;
+    let mut events = house.engine.events(None);
+    let mut attached = tokio::process::Command::new("docker")
+        .args(["attach", "--sig-proxy=false", &container])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .spawn()?;
+    let typed = attached.stdin.as_mut().context("its input")?;
+    tokio::io::AsyncWriteExt::write_all(typed, b"ls -l\n").await?;
+    // The connection ends, is begun anew, and the ports of the container are told again.
+    let again = async {
+        while let Some(event) = events.next().await {
+            if let slipway_wire::EventBody::Workspace(view) = event.body
+                && view.id == made.id
+                && view.ports.is_empty()
+            {
+                return Ok(());
+            }
+        }
+        anyhow::bail!("the events ended")
+    };
+    tokio::time::timeout(LONG, again).await.context("nothing was noticed")??;
+    house.shell_answers(&made.id).await?;
+    let url = made.url.context("it has a page")?;
+    wait_until("its page", LONG, || async { Ok((fetch(&url).await?.1.starts_with("alive")).then_some(())) })
+        .await?;
+    assert_eq!(house.status(&made.id).await?.state, WorkspaceState::Running);
+    house.close().await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
+use slipway_agent_api::MAX_FRAME;
 use slipway_agent_api::records::{self, Came, MARK, NUMBER, Opener};
 use slipway_agent_api::v1::agent_server::AgentServer;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
@@ -22,6 +23,10 @@ use crate::service::Service;
 
 /// The pipe capacity asked for, in bytes. The kernel's default limit for an unprivileged pipe.
 const PIPE_BYTES: usize = 1024 * 1024;
+
+/// So many bytes that begin no frame end an HTTP/2 connection, also in the middle of the longest frame: how an engine
+/// learns that something else came between its records, and comes back.
+const BREAKS: usize = MAX_FRAME as usize + 64;
 
 /// What a call knows of the connection it came over, when that is the program's own streams.
 pub(crate) struct Link {
@@ -108,6 +113,10 @@ pub(crate) fn take() -> io::Result<Stdio> {
 pub(crate) async fn serve(mut stdio: Stdio, server: AgentServer<Service>) {
     loop {
         listener::connection(stdio.clone(), server.clone(), Some(Arc::clone(&stdio.link))).await;
+        let lost = matches!(stdio.streams().stand, Stand::Lost);
+        if lost && stdio.write_all(&[0xFF; BREAKS]).await.is_err() {
+            return;
+        }
         let Some(number) = stdio.anew().await else { return };
         if stdio.write_all(&number).await.is_err() {
             return;
