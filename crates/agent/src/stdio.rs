@@ -114,7 +114,7 @@ pub(crate) async fn serve(mut stdio: Stdio, server: AgentServer<Service>) {
     loop {
         listener::connection(stdio.clone(), server.clone(), Some(Arc::clone(&stdio.link))).await;
         let lost = matches!(stdio.streams().stand, Stand::Lost);
-        if lost && stdio.write_all(&[0xFF; BREAKS]).await.is_err() {
+        if lost && stdio.write_all(&vec![0xFF; BREAKS]).await.is_err() {
             return;
         }
         let Some(number) = stdio.anew().await else { return };
