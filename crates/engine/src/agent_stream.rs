@@ -226,14 +226,13 @@ mod tests {
         for at_once in [1, 3, 16, 1000] {
             let (mut near, mut far) = tokio::io::duplex(at_once);
             let sent = stream.clone();
-            let sending = tokio::spawn(async move {
-                far.write_all(&sent).await.unwrap();
-                far
-            });
-            let mut after = past(&mut near, &number).await.unwrap().to_vec();
-            let far = sending.await;
-            drop(far);
-            near.read_to_end(&mut after).await.unwrap();
+            let sending = async move { far.write_all(&sent).await.unwrap() };
+            let reading = async {
+                let mut after = past(&mut near, &number).await.unwrap().to_vec();
+                near.read_to_end(&mut after).await.unwrap();
+                after
+            };
+            let ((), after) = tokio::join!(sending, reading);
             assert_eq!(after, b"after", "{at_once} at once");
         }
         let cut = past(&mut &stream[..110], &number).await.expect_err("an end before it");
