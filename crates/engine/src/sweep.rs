@@ -80,8 +80,8 @@ impl Pace {
     }
 }
 
-/// The containers that appeared since a look. Where all of them are the pool's, which it has just made, there is nothing to
-/// look for; `None` where that is not all, or there are many.
+/// The containers that appeared since a look and are still there. Where all of them are the pool's, which it has just
+/// made, there is nothing to look for; `None` where that is not all, or there are many.
 struct Fresh(Option<BTreeSet<String>>);
 
 impl Default for Fresh {
@@ -95,6 +95,12 @@ impl Fresh {
         match (&mut self.0, what) {
             (Some(known), Some(container)) if known.len() < MANY => _ = known.insert(container),
             (known, _) => *known = None,
+        }
+    }
+
+    fn gone(&mut self, container: &str) {
+        if let Some(known) = &mut self.0 {
+            known.remove(container);
         }
     }
 
@@ -155,7 +161,7 @@ pub(crate) async fn run(shared: Weak<Shared>, watch: Arc<DockerWatch>, cancel: C
                     pace.found();
                     break true;
                 }
-                what = appeared(&shared, &mut happenings) => {
+                what = appeared(&shared, &mut happenings, &mut fresh) => {
                     pace.appeared(Instant::now());
                     fresh.appeared(what);
                 }
@@ -182,12 +188,17 @@ async fn until(when: Option<Instant>) {
 
 /// Waits until a container of ours is there that was not, or there may be one that nobody intends any more.
 /// Gives the one, if that is all.
-async fn appeared(shared: &Shared, happenings: &mut broadcast::Receiver<Happened>) -> Option<String> {
+async fn appeared(
+    shared: &Shared,
+    happenings: &mut broadcast::Receiver<Happened>,
+    fresh: &mut Fresh,
+) -> Option<String> {
     let made = async {
         loop {
             match happenings.recv().await {
-                Ok(happened) if happened.what != Happening::Made => {}
-                Ok(happened) => return Some(happened.container),
+                Ok(happened) if happened.what == Happening::Made => return Some(happened.container),
+                Ok(happened) if happened.what == Happening::Gone => fresh.gone(&happened.container),
+                Ok(_) => {}
                 Err(broadcast::error::RecvError::Lagged(_)) => return None,
                 Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
             }
@@ -387,6 +398,9 @@ mod tests {
         pace.looked(begun + 2 * SOON);
         fresh.looked(&pace);
         assert!(fresh.all(made_by_the_pool));
+        fresh.appeared(Some("other".into()));
+        fresh.gone("other");
+        assert!(fresh.all(made_by_the_pool), "it went as it came");
         fresh.appeared(None);
         assert!(!fresh.all(|_| true), "what it was nobody knows");
         let mut fresh = Fresh::default();

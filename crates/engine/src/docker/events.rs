@@ -23,8 +23,10 @@ pub(crate) enum Happening {
     /// It is there now, or has another name: whether somebody intends that is to be seen.
     Made,
     Started,
-    /// It ended, is gone, was paused or let go on.
+    /// It ended, was paused or let go on.
     Changed,
+    /// It is there no more.
+    Gone,
 }
 
 /// Docker's words for what we want to be told.
@@ -33,7 +35,7 @@ const WANTED: [(&str, Happening); 7] = [
     ("rename", Happening::Made),
     ("start", Happening::Started),
     ("die", Happening::Changed),
-    ("destroy", Happening::Changed),
+    ("destroy", Happening::Gone),
     ("pause", Happening::Changed),
     ("unpause", Happening::Changed),
 ];

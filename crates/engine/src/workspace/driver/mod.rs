@@ -225,7 +225,7 @@ impl Driver {
             Happening::Made => {}
             // By the job itself.
             Happening::Started if self.job.is_some() => {}
-            Happening::Started | Happening::Changed => self.look_when_possible().await,
+            Happening::Started | Happening::Changed | Happening::Gone => self.look_when_possible().await,
         }
     }
 
