@@ -180,13 +180,18 @@ async fn killed_while_it_runs_everything_goes_on() -> Result<()> {
     house.close().await
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_program_that_ended_while_nobody_looked_is_told() -> Result<()> {
+/// A container that runs, of a workspace whose folder nobody owns.
+async fn left_alone() -> Result<(tempfile::TempDir, WorkspaceId, String)> {
     let (house, id) = killed_in("Running").await?;
     house.wait_for(&id, WorkspaceState::Running).await?;
     let data = house.leave().await;
-    let container =
-        containers::of(&containers::instance(data.path())?).await?.pop().context("a container")?;
+    let found = containers::of(&containers::instance(data.path())?).await?;
+    Ok((data, id, found.into_iter().next().context("a container")?))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_ended_while_nobody_looked_is_told() -> Result<()> {
+    let (data, id, container) = left_alone().await?;
     docker(&["exec", &container, "sh", "-c", "kill -9 $(pidof node)"]).await?;
     let house = House::reopen(data).await?;
     let (_, problem) = house.fails(&id).await?;
@@ -199,11 +204,7 @@ async fn a_program_that_ended_while_nobody_looked_is_told() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_container_that_something_restarted_while_nobody_looked_is_reached_another_way() -> Result<()> {
-    let (house, id) = killed_in("Running").await?;
-    house.wait_for(&id, WorkspaceState::Running).await?;
-    let data = house.leave().await;
-    let container =
-        containers::of(&containers::instance(data.path())?).await?.pop().context("a container")?;
+    let (data, id, container) = left_alone().await?;
     // Its agent is another one, which does not know the mark that the row keeps.
     docker(&["restart", "--time", "1", &container]).await?;
     let house = House::reopen(data).await?;

@@ -1,4 +1,4 @@
-//! The program every Slipway container starts with: PID 1 (`init`), the bridge a `docker exec` runs (`connect`), the
+//! The program every Slipway container starts with: PID 1 (`init`), the bridge a `docker exec` runs (`connect`),
 //! what carries a large file (`lane`), the container's names (`hosts`), and a static web server (`static`). Only argument parsing and dispatch live here; nothing below prints but the web server.
 
 mod arguments;
