@@ -173,9 +173,7 @@ async fn killed_while_it_runs_everything_goes_on() -> Result<()> {
     let attached = house.engine.attach(&process, 0, false).await?;
     super::shell::Shell::of(process, attached).reads("before the crash").await?;
     let container = containers::of(&containers::instance(house.data.path())?).await?;
-    let programs = docker(&["top", container.first().context("a container")?]).await?;
-    assert!(programs.contains("/.slipway/agent init"), "{programs}");
-    assert!(!programs.contains("connect"), "it came back over the container's own streams: {programs}");
+    assert!(!containers::reached_by_exec(container.first().context("a container")?).await?);
     nothing_is_hidden(&house).await?;
     house.close().await
 }
@@ -203,14 +201,13 @@ async fn a_program_that_ended_while_nobody_looked_is_told() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_container_that_something_restarted_while_nobody_looked_is_reached_another_way() -> Result<()> {
+async fn a_container_that_something_restarted_while_nobody_looked_is_reached_as_any_other() -> Result<()> {
     let (data, id, container) = left_alone().await?;
-    // Its agent is another one, which does not know the mark that the row keeps.
     docker(&["restart", "--time", "1", &container]).await?;
     let house = House::reopen(data).await?;
     let (_, problem) = house.fails(&id).await?;
     assert!(problem.message.contains("restarted by something other than Slipway"), "{problem}");
-    // Started again, it is as any other.
+    assert!(!containers::reached_by_exec(&container).await?, "its new agent took the mark that came first");
     house.engine.workspace_start(WorkspaceRef { id: id.clone() }).await?;
     house.wait_for(&id, WorkspaceState::Running).await?;
     let house = House::reopen(house.leave().await).await?;
@@ -223,10 +220,22 @@ async fn a_container_that_something_restarted_while_nobody_looked_is_reached_ano
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_container_whose_mark_was_lost_is_reached_another_way() -> Result<()> {
+    let (data, id, container) = left_alone().await?;
+    std::fs::remove_file(data.path().join("secret"))?;
+    let house = House::reopen(data).await?;
+    let view = house.wait_for(&id, WorkspaceState::Running).await?;
+    let url = view.url.context("it has a page")?;
+    wait_until("its page", LONG, || async { Ok(fetch(&url).await?.1.starts_with("alive").then_some(())) })
+        .await?;
+    assert!(containers::reached_by_exec(&container).await?);
+    house.shell_answers(&id).await?;
+    house.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lost_database_loses_no_workspace() -> Result<()> {
-    let (house, id) = killed_in("Running").await?;
-    house.wait_for(&id, WorkspaceState::Running).await?;
-    let data = house.leave().await;
+    let (data, id, container) = left_alone().await?;
     for name in ["slipway.db", "slipway.db-wal", "slipway.db-shm"] {
         match std::fs::remove_file(data.path().join(name)) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e.into()),
@@ -239,6 +248,7 @@ async fn a_lost_database_loses_no_workspace() -> Result<()> {
     })
     .await?;
     assert!(fetch(&url).await?.1.starts_with("alive"));
+    assert!(!containers::reached_by_exec(&container).await?);
     nothing_is_hidden(&house).await?;
     house.shell_answers(&id).await?;
     house.engine.workspace_remove(WorkspaceRef { id }).await?;

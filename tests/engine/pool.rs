@@ -152,6 +152,7 @@ async fn members_of_a_killed_engine_come_back_and_strangers_stay() -> Result<()>
     );
     for container in &all {
         assert!(full.iter().any(|c| container.trim() == c), "{container} was there before");
+        assert!(!containers::reached_by_exec(container.trim()).await?);
     }
     assert_eq!(mine.id, id);
     assert_eq!(claim(&house.ready(&zip).await?)?, "A warm one was ready");

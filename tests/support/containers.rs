@@ -57,6 +57,14 @@ pub async fn of(instance: &str) -> Result<Vec<String>> {
     Ok(listed.lines().map(str::to_owned).collect())
 }
 
+/// Whether an engine came to a container's agent by a `docker exec`, which runs for as long as it is there, and not over
+/// the container's own streams.
+pub async fn reached_by_exec(container: &str) -> Result<bool> {
+    let programs = docker(&["top", container]).await?;
+    ensure!(programs.contains("/.slipway/agent init"), "{programs}");
+    Ok(programs.contains("/.slipway/agent connect"))
+}
+
 /// Waits until Docker is through with starting programs in a container (`docker exec`). An agent that connects answers
 /// before that, and what somebody asked for who is gone is started all the same.
 pub async fn nothing_starts_in(container: &str) -> Result<()> {

@@ -1,7 +1,8 @@
 //! What goes into a container's own standard input: records, so that an engine which comes later can begin a connection
 //! anew there, wherever the one before was cut off. It attaches to the container, which costs no program as `docker exec`
-//! does, and sends a *mark* that only the engine knows; the agent gives up the old connection, answers with the number
-//! that came with the mark, and after that number the new connection begins.
+//! does, and sends a *mark* that only engines of one data folder know, and a number; the agent gives up the old
+//! connection, answers with the number, and after it the new connection begins. The first engine begins in the same
+//! way: before anything of the project runs, what comes first is the mark.
 //!
 //! A record is its payload's length (4 bytes, big-endian), the payload, and the connection's number as its seal. One that
 //! is not whole is never handed on: what a cut record would be filled up with is the mark, whose first byte is in no
@@ -18,20 +19,20 @@ pub const MARK: usize = 32;
 /// Length of the number that comes with it, bytes: what a connection before has on its way does not hold it either.
 pub const NUMBER: usize = 16;
 
-/// The number of a container's first connection.
-pub const FIRST: [u8; NUMBER] = [0; NUMBER];
+/// The bit of a mark's first byte by which it is known from a seal, from HTTP/2's preface, and from what a person types.
+const HIGH: u8 = 0x80;
 
-/// A mark of random bytes.
+/// A mark of secret bytes.
 #[must_use]
-pub fn mark(mut random: [u8; MARK]) -> [u8; MARK] {
-    random[0] |= 0x80;
-    random
+pub fn mark(mut secret: [u8; MARK]) -> [u8; MARK] {
+    secret[0] |= HIGH;
+    secret
 }
 
 /// A number of random bytes.
 #[must_use]
 pub fn number(random: [u8; NUMBER]) -> [u8; NUMBER] {
-    random.map(|byte| byte & 0x7F)
+    random.map(|byte| byte & !HIGH)
 }
 
 /// Most payload of one record, bytes.
@@ -61,13 +62,14 @@ pub fn seal(parts: &[IoSlice<'_>], number: &[u8; NUMBER], into: &mut BytesMut) -
 }
 
 /// Takes records apart as they come.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Opener {
-    mark: Finder<'static>,
+    /// What the first engine began with.
+    mark: Option<Finder<'static>>,
+    /// It knows of no records: what comes are bytes as they are.
+    plain: bool,
     /// Of the connection that is there.
     number: [u8; NUMBER],
-    /// Whether records come at all, once the first byte has told.
-    records: Option<bool>,
     /// What came and was not handed on, from the beginning of a record.
     held: BytesMut,
     /// So far it holds no mark, bytes.
@@ -90,19 +92,6 @@ pub enum Came {
 }
 
 impl Opener {
-    /// For records of an engine that knows this mark.
-    #[must_use]
-    pub fn new(mark: &[u8; MARK]) -> Self {
-        let mark = Finder::new(mark).into_owned();
-        Self { mark, number: FIRST, records: None, held: BytesMut::new(), searched: 0, lost: false }
-    }
-
-    /// Whether what comes are records; bytes as they are if not. `None`: nothing came yet.
-    #[must_use]
-    pub fn records(&self) -> Option<bool> {
-        self.records
-    }
-
     /// Where more is to be read to.
     pub fn room(&mut self) -> &mut BytesMut {
         self.held.reserve(HEAD + MOST + NUMBER);
@@ -111,9 +100,11 @@ impl Opener {
 
     /// The next of what came.
     pub fn open(&mut self) -> Came {
-        let Some(&first) = self.held.first() else { return Came::Part };
-        if !*self.records.get_or_insert(first != PLAIN) {
+        if self.plain && !self.held.is_empty() {
             return Came::Payload(self.held.split().freeze());
+        }
+        if self.mark.is_none() {
+            return self.begin();
         }
         let before = self.lost;
         if !self.lost
@@ -126,7 +117,9 @@ impl Opener {
             return Came::Lost;
         }
         let from = self.searched.saturating_sub(MARK - 1);
-        if let Some(found) = self.mark.find(&self.held[from..]) {
+        if let Some(mark) = &self.mark
+            && let Some(found) = mark.find(&self.held[from..])
+        {
             // Found again when the number has come too.
             self.searched = from + found;
             let number = &self.held[self.searched + MARK..];
@@ -141,6 +134,22 @@ impl Opener {
             self.searched = self.held.len();
         }
         Came::Part
+    }
+
+    /// The first engine's mark and number, past what cannot be one.
+    fn begin(&mut self) -> Came {
+        if self.held.first() == Some(&PLAIN) {
+            self.plain = true;
+            return self.open();
+        }
+        let typed = self.held.iter().take_while(|byte| **byte & HIGH == 0).count();
+        self.held.advance(typed);
+        let Some((mark, number)) = self.held.split_first_chunk::<MARK>() else { return Came::Part };
+        let Some(&number) = number.first_chunk::<NUMBER>() else { return Came::Part };
+        self.mark = Some(Finder::new(mark).into_owned());
+        self.number = number;
+        self.held.advance(MARK + NUMBER);
+        Came::Anew(number)
     }
 
     /// The payload of a record that has come whole.
@@ -167,6 +176,7 @@ mod tests {
     use super::*;
 
     const KNOWN: [u8; MARK] = *b"\x80123456789abcdefghijklmnopqrstuv";
+    const FIRST: [u8; NUMBER] = *b"of the first one";
     const GIVEN: [u8; NUMBER] = *b"sixteen numbers!";
 
     /// A record of the first connection.
@@ -180,21 +190,25 @@ mod tests {
         record.to_vec()
     }
 
+    fn first() -> Vec<u8> {
+        [&KNOWN[..], &FIRST].concat()
+    }
+
     fn anew() -> Vec<u8> {
         [&KNOWN[..], &GIVEN].concat()
     }
 
-    /// What comes of a stream that arrives in pieces of this many bytes: each connection's payload, in order, and how
-    /// often it was lost.
+    /// What comes of a stream that the first engine began and that arrives in pieces of this many bytes: each
+    /// connection's payload, in order, and how often it was lost.
     fn opened(stream: &[u8], at_once: usize) -> (Vec<Vec<u8>>, usize) {
-        let (mut opener, mut connections, mut lost) = (Opener::new(&KNOWN), vec![Vec::new()], 0);
-        for piece in stream.chunks(at_once) {
+        let (mut opener, mut connections, mut lost) = (Opener::default(), Vec::<Vec<u8>>::new(), 0);
+        for piece in [&first(), stream].concat().chunks(at_once) {
             opener.room().extend_from_slice(piece);
             loop {
                 match opener.open() {
                     Came::Payload(bytes) => connections.last_mut().unwrap().extend_from_slice(&bytes),
                     Came::Anew(number) => {
-                        assert_eq!(number, GIVEN);
+                        assert_eq!(number, if connections.is_empty() { FIRST } else { GIVEN });
                         connections.push(Vec::new());
                     }
                     Came::Lost => lost += 1,
@@ -258,8 +272,8 @@ mod tests {
                 let expected = (vec![b"good".to_vec(), b"new".to_vec()], 1);
                 assert_eq!(opened(&stream, at_once), expected, "{at_once} at once");
             }
-            let mut opener = Opener::new(&KNOWN);
-            opener.room().extend_from_slice(&sealed(b"good"));
+            let mut opener = Opener::default();
+            opener.room().extend_from_slice(&[first(), sealed(b"good")].concat());
             for piece in garbage.chunks(1000) {
                 opener.room().extend_from_slice(piece);
                 while opener.open() != Came::Part {}
@@ -277,18 +291,33 @@ mod tests {
 
     #[test]
     fn an_engine_that_knows_of_no_records_is_taken_as_it_speaks() {
-        let stream = [&b"PRI * HTTP/2.0"[..], &sealed(b"x"), &anew()].concat();
+        let stream = [&b"PRI * HTTP/2.0"[..], &sealed(b"x"), &first(), &anew()].concat();
         for at_once in [1, 5, stream.len()] {
-            assert_eq!(opened(&stream, at_once), (vec![stream.clone()], 0), "{at_once} at once");
+            let (mut opener, mut taken) = (Opener::default(), Vec::new());
+            for piece in stream.chunks(at_once) {
+                opener.room().extend_from_slice(piece);
+                while let Came::Payload(bytes) = opener.open() {
+                    taken.extend_from_slice(&bytes);
+                }
+            }
+            assert_eq!(taken, stream, "{at_once} at once");
         }
-        let mut opener = Opener::new(&KNOWN);
-        assert_eq!((opener.open(), opener.records()), (Came::Part, None));
-        // The longest record and the shortest: neither begins as that does.
-        for payload in [&vec![0; MOST][..], b"1"] {
-            let mut opener = Opener::new(&KNOWN);
-            opener.room().extend_from_slice(&sealed(payload));
-            assert_eq!(opener.open(), Came::Payload(Bytes::copy_from_slice(payload)));
-            assert_eq!(opener.records(), Some(true));
+        assert_ne!(mark(*b"PRI * HTTP/2.0 and what follows.")[0], b'P');
+    }
+
+    #[test]
+    fn what_somebody_typed_before_is_no_mark() {
+        let stream = [&b"ls -l\n\x03"[..], &first(), &sealed(b"one")].concat();
+        for at_once in [1, 9, 50, stream.len()] {
+            let (mut opener, mut came) = (Opener::default(), Vec::new());
+            for piece in stream.chunks(at_once) {
+                opener.room().extend_from_slice(piece);
+                came.extend(std::iter::from_fn(|| Some(opener.open()).filter(|came| *came != Came::Part)));
+            }
+            assert_eq!(came, [Came::Anew(FIRST), Came::Payload(Bytes::from_static(b"one"))]);
         }
+        let mut opener = Opener::default();
+        opener.room().extend_from_slice(&vec![b'y'; 4 * MOST]);
+        assert_eq!((opener.open(), opener.held.len()), (Came::Part, 0), "what nobody waits for is not kept");
     }
 }

@@ -4,7 +4,6 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use slipway_agent_api::v1::agent_server::Agent;
 use slipway_agent_api::v1::{self, attach_reply, attach_request, dial_request};
@@ -63,8 +62,7 @@ impl Service {
 
 #[tonic::async_trait]
 impl Agent for Service {
-    async fn hello(&self, request: Request<v1::HelloRequest>) -> Reply<v1::HelloReply> {
-        let link = request.extensions().get::<Arc<Link>>();
+    async fn hello(&self, _: Request<v1::HelloRequest>) -> Reply<v1::HelloReply> {
         let shell = crate::process::shell(&crate::process::own_path());
         Ok(Response::new(v1::HelloReply {
             protocol: PROTOCOL,
@@ -75,7 +73,6 @@ impl Agent for Service {
             shell: shell.map(|shell| shell.display().to_string()).unwrap_or_default(),
             egress_port: self.egress_port.into(),
             lanes: true,
-            mark: link.map(|link| Bytes::copy_from_slice(link.mark())).unwrap_or_default(),
             nameless: hosts::nameless(std::path::Path::new(hosts::PATH)),
         }))
     }

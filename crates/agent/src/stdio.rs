@@ -7,13 +7,13 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
 use slipway_agent_api::MAX_FRAME;
-use slipway_agent_api::records::{self, Came, MARK, NUMBER, Opener};
+use slipway_agent_api::records::{Came, NUMBER, Opener};
 use slipway_agent_api::v1::agent_server::AgentServer;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::unix::pipe::{Receiver, Sender};
@@ -29,26 +29,15 @@ const PIPE_BYTES: usize = 1024 * 1024;
 const BREAKS: usize = MAX_FRAME as usize + 64;
 
 /// What a call knows of the connection it came over, when that is the program's own streams.
+#[derive(Default)]
 pub(crate) struct Link {
-    mark: [u8; MARK],
-    records: AtomicBool,
     heard: AtomicU64,
 }
 
 impl Link {
-    /// What an engine needs to come back this way; nothing where it sends no records.
-    pub(crate) fn mark(&self) -> &[u8] {
-        if self.records.load(Ordering::Relaxed) { &self.mark } else { &[] }
-    }
-
     /// How often something was heard from the engine. One that lives is heard every few seconds.
     pub(crate) fn heard(&self) -> u64 {
         self.heard.load(Ordering::Relaxed)
-    }
-
-    #[cfg(test)]
-    pub(crate) fn silent() -> Arc<Self> {
-        Arc::new(Self { mark: [0; MARK], records: AtomicBool::new(true), heard: AtomicU64::new(0) })
     }
 
     #[cfg(test)]
@@ -88,25 +77,21 @@ enum Stand {
 /// Takes both streams over and leaves nothing in their place, so that no program started later holds them open.
 ///
 /// # Errors
-/// They are no pipes, there is no `/dev/null`, or there is no randomness.
+/// They are no pipes, or there is no `/dev/null`.
 pub(crate) fn take() -> io::Result<Stdio> {
     let input = own(rustix::stdio::stdin())?;
     let output = own(rustix::stdio::stdout())?;
     let nothing = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
     rustix::stdio::dup2_stdin(&nothing)?;
     rustix::stdio::dup2_stdout(&nothing)?;
-    let mut mark = [0; MARK];
-    rustix::rand::getrandom(&mut mark, rustix::rand::GetRandomFlags::empty())?;
-    let mark = records::mark(mark);
     let streams = Streams {
         input: Receiver::from_owned_fd(input)?,
         output: Sender::from_owned_fd(output)?,
-        opener: Opener::new(&mark),
+        opener: Opener::default(),
         payload: Bytes::new(),
         stand: Stand::Open,
     };
-    let link = Link { mark, records: AtomicBool::new(false), heard: AtomicU64::new(0) };
-    Ok(Stdio { streams: Arc::new(Mutex::new(streams)), link: Arc::new(link) })
+    Ok(Stdio { streams: Arc::new(Mutex::new(streams)), link: Arc::default() })
 }
 
 /// Serves one connection after the other until there can be none any more.
@@ -169,7 +154,6 @@ impl Streams {
                     self.stand = Stand::Ended;
                 }
             }
-            link.records.store(self.opener.records() == Some(true), Ordering::Relaxed);
             return Poll::Ready(Ok(()));
         }
     }

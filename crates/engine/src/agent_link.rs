@@ -1,5 +1,5 @@
 //! The one connection to a container's agent: gRPC over the container's own standard input and output, or over those of a
-//! `docker exec` where the engine does not know how to begin a connection anew there. The agent is not trusted: every call
+//! `docker exec` where the agent does not answer there (one of an older Slipway, or a lost key). The agent is not trusted: every call
 //! has a time limit or a cancellation, every message a bound.
 
 use hyper_util::rt::TokioIo;
@@ -24,29 +24,24 @@ use tonic::transport::{Channel, Endpoint, Uri};
 use tokio::sync::OwnedRwLockReadGuard;
 
 use crate::{
-    agent_stream::{AgentStream, Mark},
-    docker::Docker,
+    agent_stream::{AgentStream, StreamKey},
+    docker::{Docker, Duplex},
 };
 
 /// The generated client over our channel.
 pub(crate) type AgentClient = Generated<Channel>;
 
-/// An agent that has not answered its first call by then is not well.
+/// An agent that has not answered its first call by then, or has not come up, is not well.
 const HELLO: Duration = Duration::from_secs(15);
+/// One that runs and has not answered a mark by then is asked for by `docker exec`. It answers at once, but many may be
+/// asked in the same moment.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// One that is well answers at once; Docker has other means for one that is not.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// It gives programs two seconds to end by themselves and three to be killed.
 const LAST_WORDS: Duration = Duration::from_secs(6);
 /// Largest message taken from an agent, bytes.
 const MOST_MESSAGE: usize = 1024 * 1024;
-
-/// What is known of the agent in a container that is to be started.
-pub(crate) enum Known<'a> {
-    /// The container was made just now, with this Slipway's agent.
-    Ours,
-    /// What its agent told when it ran last, if it did.
-    Told(Option<&'a Mark>),
-}
 
 /// A live connection.
 #[derive(Clone)]
@@ -110,33 +105,29 @@ impl AgentLink {
     }
 
     /// Starts a container and connects to its agent; one that runs already is fine.
-    pub(crate) async fn start(docker: &Docker, container: &str, known: Known<'_>) -> Result<Self, Problem> {
+    pub(crate) async fn start(docker: &Docker, container: &str, key: &StreamKey) -> Result<Self, Problem> {
         let duplex = docker.attach(container).await?;
-        if !docker.start(container).await? {
-            drop(duplex);
-            let Known::Told(mark) = known else { return Self::connect(docker, container, None).await };
-            return Self::connect(docker, container, mark).await;
-        }
-        let takes_records = match known {
-            Known::Ours => true,
-            Known::Told(mark) => mark.is_some_and(|mark| mark.of(container)),
-        };
-        let stream = if takes_records { AgentStream::first(duplex) } else { AgentStream::plain(duplex) };
-        Self::begin(docker, container, stream).await
+        docker.start(container).await?;
+        Self::reach(docker, duplex, container, key, HELLO).await
     }
 
-    /// Connects to the agent of a running container: over its own streams where a mark of them is known and still good,
-    /// else by `docker exec`.
-    pub(crate) async fn connect(
+    /// Connects to the agent of a running container.
+    pub(crate) async fn connect(docker: &Docker, container: &str, key: &StreamKey) -> Result<Self, Problem> {
+        let duplex = docker.attach(container).await?;
+        Self::reach(docker, duplex, container, key, PATIENCE).await
+    }
+
+    /// Over the container's own streams; where its agent does not answer there, by `docker exec`.
+    async fn reach(
         docker: &Docker,
+        duplex: Duplex,
         container: &str,
-        mark: Option<&Mark>,
+        key: &StreamKey,
+        patience: Duration,
     ) -> Result<Self, Problem> {
-        if let Some(mark) = mark.filter(|mark| mark.of(container)) {
-            match AgentStream::anew(docker, mark).await {
-                Ok(stream) => return Self::begin(docker, container, stream).await,
-                Err(problem) => tracing::info!(%container, %problem, "its own streams do not answer"),
-            }
+        match AgentStream::begin(duplex, key, container, patience).await {
+            Ok(stream) => return Self::begin(docker, container, stream).await,
+            Err(problem) => tracing::info!(%container, %problem, "its own streams do not answer"),
         }
         let duplex = docker.exec(container, &[AGENT_PATH, "connect"]).await?;
         Self::begin(docker, container, AgentStream::plain(duplex)).await

@@ -3,11 +3,8 @@
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use memchr::memmem;
-use serde::{Deserialize, Serialize};
-use slipway_agent_api::{
-    records::{self, MARK, NUMBER},
-    v1::HelloReply,
-};
+use sha2::{Digest as _, Sha256};
+use slipway_agent_api::records::{self, MARK, NUMBER};
 use slipway_wire::{Code, Problem};
 use std::{
     fmt, io,
@@ -21,40 +18,28 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::docker::{Docker, Duplex, Errors};
+use crate::docker::{Duplex, Errors};
 
-/// An agent that has not answered a mark by then is asked for by `docker exec`. It answers at once, but many may be asked
-/// in the same moment.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// What the marks of a data folder's containers are made of: who holds it can come back to their agents, whatever was
+/// lost in between. It never leaves this machine.
+pub(crate) struct StreamKey([u8; 32]);
 
-/// What begins a connection anew on a container's own streams. A secret between an agent and its engine.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Mark {
-    /// Whose streams, by Docker's id.
-    container: String,
-    /// Which start of its agent.
-    boot: String,
-    secret: [u8; MARK],
+impl StreamKey {
+    /// Of 32 secret bytes.
+    pub(crate) fn new(secret: [u8; 32]) -> Self {
+        Self(secret)
+    }
+
+    /// The mark of a container, by Docker's id.
+    fn mark(&self, container: &str) -> [u8; MARK] {
+        let hash = Sha256::new().chain_update(self.0).chain_update(container).finalize();
+        records::mark(hash.into())
+    }
 }
 
-impl fmt::Debug for Mark {
+impl fmt::Debug for StreamKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Mark").field("container", &self.container).finish_non_exhaustive()
-    }
-}
-
-impl Mark {
-    /// What holds after an agent said this: what it told now, or what was known where it is still that agent.
-    pub(crate) fn after(known: Option<Self>, container: &str, hello: &HelloReply) -> Option<Self> {
-        let told = <[u8; MARK]>::try_from(&hello.mark[..]).ok();
-        let told =
-            told.map(|secret| Self { container: container.to_owned(), boot: hello.boot_id.clone(), secret });
-        told.or(known.filter(|mark| mark.container == container && mark.boot == hello.boot_id))
-    }
-
-    /// It is of this container.
-    pub(crate) fn of(&self, container: &str) -> bool {
-        self.container == container
+        f.write_str("StreamKey")
     }
 }
 
@@ -80,40 +65,34 @@ impl AgentStream {
         Self { duplex, first: Bytes::new(), records: None, closed: CancellationToken::new() }
     }
 
-    /// A container's own, to be attached to before it starts: records go out.
-    pub(crate) fn first(duplex: Duplex) -> Self {
-        Self::of_records(duplex, records::FIRST)
-    }
-
-    fn of_records(duplex: Duplex, number: [u8; NUMBER]) -> Self {
-        let mut stream = Self::plain(duplex);
-        stream.records = Some(Records { waiting: BytesMut::new(), number });
-        stream
-    }
-
-    /// Attaches to a container that runs and has its agent begin a connection anew there.
+    /// Begins a connection anew on a container's own streams, and waits until its agent has answered.
     ///
     /// # Errors
     ///
-    /// It does not answer: it hangs or is frozen, or it is another agent than the one the mark is of.
-    pub(crate) async fn anew(docker: &Docker, mark: &Mark) -> Result<Self, Problem> {
+    /// It does not answer in time: it hangs or is frozen, or somebody else's mark came first.
+    pub(crate) async fn begin(
+        duplex: Duplex,
+        key: &StreamKey,
+        container: &str,
+        patience: Duration,
+    ) -> Result<Self, Problem> {
         let lost = |e: io::Error| {
             Problem::new(Code::AgentLost, "The container's agent could not be reached.").detail(e.to_string())
         };
         let mut number = [0; NUMBER];
         getrandom::fill(&mut number).map_err(|e| lost(io::Error::other(e)))?;
-        let mut stream = Self::of_records(docker.attach(&mark.container).await?, records::number(number));
-        let begun = timeout(PATIENCE, stream.begin(&mark.secret)).await;
-        begun.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(lost)?;
+        let number = records::number(number);
+        let mut stream = Self::plain(duplex);
+        stream.records = Some(Records { waiting: BytesMut::new(), number });
+        let duplex = &mut stream.duplex;
+        let begun = timeout(patience, async {
+            duplex.write_all(&[&key.mark(container)[..], &number].concat()).await?;
+            duplex.flush().await?;
+            past(duplex, &number).await
+        });
+        let begun = begun.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        stream.first = begun.map_err(lost)?;
         Ok(stream)
-    }
-
-    async fn begin(&mut self, secret: &[u8; MARK]) -> io::Result<()> {
-        let Some(Records { number, .. }) = &self.records else { return Ok(()) };
-        self.duplex.write_all(&[&secret[..], number].concat()).await?;
-        self.duplex.flush().await?;
-        self.first = past(&mut self.duplex, number).await?;
-        Ok(())
     }
 
     /// A handle on what the agent says on standard error.
@@ -240,19 +219,11 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_is_of_one_container_and_one_start_of_its_agent() {
-        let hello = |boot: &str, mark: &'static [u8]| HelloReply {
-            boot_id: boot.to_owned(),
-            mark: mark.into(),
-            ..HelloReply::default()
-        };
-        let told = Mark::after(None, "c1", &hello("b1", &[7; MARK])).expect("it told one");
-        assert!(told.of("c1") && !told.of("c2"));
-        assert!(!format!("{told:?}").contains('7'), "a secret");
-        let after = |container, boot| Mark::after(Some(told.clone()), container, &hello(boot, b""));
-        assert_eq!(after("c1", "b1"), Some(told.clone()), "asked over another connection");
-        assert_eq!(after("c1", "b2"), None, "another start");
-        assert_eq!(after("c2", "b1"), None, "another container");
-        assert_eq!(Mark::after(None, "c1", &hello("b1", b"short")), None);
+    fn a_mark_is_of_one_container_and_one_data_folder() {
+        let (key, other) = (StreamKey::new([7; 32]), StreamKey::new([8; 32]));
+        assert_eq!(key.mark("c1"), StreamKey::new([7; 32]).mark("c1"), "also after a restart");
+        assert_ne!(key.mark("c1"), key.mark("c2"));
+        assert_ne!(key.mark("c1"), other.mark("c1"));
+        assert!(!format!("{key:?}").contains('7'), "a secret");
     }
 }

@@ -13,6 +13,7 @@ use std::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    agent_stream::StreamKey,
     attachment::{self, Attachment},
     config::Config,
     deploy::{self, UnpackSummary},
@@ -44,6 +45,7 @@ impl Engine {
     /// background. Fails when the data directory cannot be used or an agent's file is missing.
     pub async fn open(config: Config) -> Result<Self, Problem> {
         let instance = store::instance_id(&config.data_dir)?;
+        let stream_key = StreamKey::new(store::secret(&config.data_dir)?);
         let temporary = config.data_dir.join("tmp");
         prepare_temporary(&temporary)?;
         crate::snapshot::clean(&config.data_dir);
@@ -63,6 +65,7 @@ impl Engine {
         let dialer = Dialer::new(AddressPolicy::new(&config.trusted_networks)?, config.proxy.as_deref())?;
         let shared = Arc::new(Shared {
             instance,
+            stream_key,
             bus,
             store,
             settings,

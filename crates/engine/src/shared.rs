@@ -8,6 +8,7 @@ use std::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    agent_stream::StreamKey,
     config::Config,
     docker::Agents,
     docker_watch::DockerWatch,
@@ -33,6 +34,7 @@ const EGRESS_KEPT: usize = 500;
 pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) instance: String,
+    pub(crate) stream_key: StreamKey,
     pub(crate) bus: Bus,
     pub(crate) store: Store,
     pub(crate) settings: Arc<SettingsFile>,

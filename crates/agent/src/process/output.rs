@@ -455,7 +455,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_reader_whose_engine_has_gone_silent_holds_nobody_back_until_it_is_heard_again() {
         let output = Arc::new(Output::new(0));
-        let link = Link::silent();
+        let link = Arc::<Link>::default();
         let _reader = output.reader(0, true, None, Some(Arc::clone(&link)));
         output.push(Stream::Stdout, &vec![b'x'; LOSSLESS_LAG as usize + 1]);
         let held = async |looks: u32| tokio::time::timeout(LOOK * looks, output.hold()).await.is_err();

@@ -16,7 +16,7 @@ use super::{
     upload,
 };
 use crate::{
-    agent_link::{AgentLink, Known},
+    agent_link::AgentLink,
     docker::{Changed, ContainerSpec, Docker, Labels, Prepared},
     pool::{Key, Kind},
     shared::Shared,
@@ -226,7 +226,7 @@ impl Job {
         // Known to the driver before anything else can go wrong.
         self.updates.tell(Update::Container(container.clone())).await;
         self.record.container = Some(container.clone());
-        let link = at(phase, AgentLink::start(&docker, &container, Known::Ours).await)?;
+        let link = at(phase, AgentLink::start(&docker, &container, &self.shared.stream_key).await)?;
         self.updates.tell(Update::Link(link.clone())).await;
         self.done(phase, None).await;
         Ok(link)
@@ -244,8 +244,7 @@ impl Job {
             let limits = self.record.limits.in_force(self.record.view.preset);
             at(phase, docker.limit(container, limits).await)?;
         }
-        let known = Known::Told(self.record.mark.as_ref());
-        let link = at(phase, AgentLink::start(&docker, container, known).await)?;
+        let link = at(phase, AgentLink::start(&docker, container, &self.shared.stream_key).await)?;
         self.updates.tell(Update::Link(link.clone())).await;
         self.done(phase, None).await;
         Ok(link)

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Key, Member, PREFIX, ROLE, lock, size};
 use crate::{
-    agent_link::{AgentLink, Known},
+    agent_link::AgentLink,
     docker::{ContainerSpec, Docker, Labels},
     host::HostMemory,
     shared::Shared,
@@ -177,7 +177,7 @@ async fn start(
         snapshot: false,
     };
     let container = docker.create(&spec).await?;
-    match AgentLink::start(docker, &container, Known::Ours).await {
+    match AgentLink::start(docker, &container, &shared.stream_key).await {
         Ok(link) => Ok((container, link)),
         Err(problem) => {
             docker.remove(&container).await?;
@@ -238,7 +238,7 @@ async fn take_back(shared: &Arc<Shared>, docker: &Docker) -> Result<(), Problem>
             let key = serde_json::from_str::<Key>(&key).ok();
             let key = key.filter(|key| container.running && wanted.iter().any(|(known, _)| known == key));
             if let Some(key) = key
-                && let Ok(link) = AgentLink::connect(docker, &container.id, None).await
+                && let Ok(link) = AgentLink::connect(docker, &container.id, &shared.stream_key).await
             {
                 follow(shared, &link);
                 let made_at_ms = shared.config.clock.now_ms();

@@ -294,28 +294,61 @@ impl Store {
 /// The identity of a data directory, made once. A file of its own, so that a lost database does not lose it: the
 /// containers it labels are found again.
 pub(crate) fn instance_id(data_dir: &Path) -> Result<String, Problem> {
-    let path = data_dir.join("instance");
-    let trouble = |e: io::Error| {
+    let known = |bytes: &[u8]| {
+        let text = str::from_utf8(bytes).ok()?;
+        let good = text.len() == 16 && text.chars().all(|c| c.is_ascii_alphanumeric());
+        good.then(|| text.to_owned())
+    };
+    let id = || {
+        std::iter::repeat_with(|| if fastrand::bool() { fastrand::lowercase() } else { fastrand::digit(10) })
+            .take(16)
+            .collect()
+    };
+    kept(data_dir, "instance", known, || Ok(id()))
+}
+
+/// The data directory's secret: 32 random bytes, made once and kept in a file that only its owner reads.
+///
+/// # Errors
+///
+/// The directory cannot be used, or there is no randomness.
+pub(crate) fn secret(data_dir: &Path) -> Result<[u8; 32], Problem> {
+    let make = || {
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).map(|()| secret).map_err(io::Error::other)
+    };
+    kept(data_dir, "secret", |bytes| bytes.try_into().ok(), make)
+}
+
+/// What a small file of the data directory holds. Where there is none, or one that is not `known`, it is made.
+fn kept<T: AsRef<[u8]>>(
+    data_dir: &Path,
+    name: &str,
+    known: impl Fn(&[u8]) -> Option<T>,
+    make: impl Fn() -> io::Result<T>,
+) -> Result<T, Problem> {
+    let path = data_dir.join(name);
+    let written = || {
+        let value = make()?;
+        // Read by nobody else, and there whole or not at all.
+        let mut file = tempfile::NamedTempFile::new_in(data_dir)?;
+        io::Write::write_all(&mut file, value.as_ref())?;
+        file.as_file().sync_all()?;
+        file.persist(&path)?;
+        Ok(value)
+    };
+    let found = match fs::read(&path) {
+        Ok(bytes) => known(&bytes).map_or_else(written, Ok),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => written(),
+        Err(e) => Err(e),
+    };
+    found.map_err(|e| {
         Problem::new(Code::Storage, format!("Slipway's data folder {} cannot be used.", data_dir.display()))
             .hint(
                 "See that it belongs to you, is not read-only and has room; SLIPWAY_DATA_DIR names another.",
             )
             .detail(e.to_string())
-    };
-    match fs::read_to_string(&path) {
-        Ok(text) if text.len() == 16 && text.chars().all(|c| c.is_ascii_alphanumeric()) => return Ok(text),
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(trouble(e)),
-        _ => {}
-    }
-    let id: String =
-        std::iter::repeat_with(|| if fastrand::bool() { fastrand::lowercase() } else { fastrand::digit(10) })
-            .take(16)
-            .collect();
-    let mut file = tempfile::NamedTempFile::new_in(data_dir).map_err(trouble)?;
-    io::Write::write_all(&mut file, id.as_bytes()).map_err(trouble)?;
-    file.as_file().sync_all().map_err(trouble)?;
-    file.persist(&path).map_err(|e| trouble(e.error))?;
-    Ok(id)
+    })
 }
 
 #[cfg(test)]

@@ -50,6 +50,24 @@ fn the_instance_keeps_its_identity() {
     let dir = tempfile::tempdir().unwrap();
     let first = instance_id(dir.path()).unwrap();
     assert_eq!(instance_id(dir.path()).unwrap(), first);
+    fs::write(dir.path().join("instance"), "not ours!").unwrap();
+    assert_ne!(instance_id(dir.path()).unwrap(), "not ours!");
+}
+
+#[test]
+fn the_secret_is_made_once_and_is_nobody_elses() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let first = secret(dir.path()).unwrap();
+    assert_eq!(secret(dir.path()).unwrap(), first);
+    assert_ne!(secret(other.path()).unwrap(), first);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = fs::metadata(dir.path().join("secret")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    fs::write(dir.path().join("secret"), "cut").unwrap();
+    assert_ne!(secret(dir.path()).unwrap(), first, "one that is not whole is made anew");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use slipway_wire::{ProcessId, Workspace, WorkspaceState};
 use std::collections::BTreeMap;
 
 use super::ImageCheck;
-use crate::{agent_stream::Mark, docker::Changed};
+use crate::docker::Changed;
 
 /// A workspace as the store keeps it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,9 +15,6 @@ pub(crate) struct Record {
     pub(crate) view: Workspace,
     /// The container, once made.
     pub(crate) container: Option<String>,
-    /// How the next engine comes back to its agent over the container's own streams.
-    #[serde(default)]
-    pub(crate) mark: Option<Mark>,
     /// The plan in full.
     pub(crate) run_plan: Option<RunPlan>,
     /// The user's own environment for every process. Never part of the container's configuration, where `docker
@@ -58,7 +55,6 @@ impl Record {
         Self {
             view,
             container: None,
-            mark: None,
             run_plan: None,
             env: BTreeMap::new(),
             uploaded: false,

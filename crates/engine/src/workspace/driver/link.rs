@@ -9,13 +9,12 @@ use super::{
     super::{ports, vitals},
     Driver,
 };
-use crate::{agent_link::AgentLink, agent_stream::Mark, egress, resources, traffic::EgressTally};
+use crate::{agent_link::AgentLink, egress, resources, traffic::EgressTally};
 
 impl Driver {
     pub(super) fn take_link(&mut self, link: AgentLink) {
         self.link_tasks.cancel();
         self.link_tasks = self.shared.cancel.child_token();
-        self.record.mark = Mark::after(self.record.mark.take(), &link.container, &link.hello);
         self.record.view.ports.clear();
         self.shared.resources.meter(&self.record.view.id).connected(Instant::now());
         self.watch_link(&link);

@@ -14,7 +14,7 @@ use crate::{
 
 impl Driver {
     pub(super) async fn reconnect(&mut self, docker: &Docker, container: &str) {
-        let link = match AgentLink::connect(docker, container, self.record.mark.as_ref()).await {
+        let link = match AgentLink::connect(docker, container, &self.shared.stream_key).await {
             Ok(link) => link,
             Err(problem) if docker.ping().await.is_err() => {
                 // It went away again meanwhile; when it is back, so are we.
