@@ -315,6 +315,21 @@ describe('health', () => {
     expect(screen.getByTestId('state-pill').textContent).toContain('needs attention');
   });
 
+  it('is not said to be ready while no Docker answers', async () => {
+    await open(data.ready);
+    const pill = screen.getByTestId('state-pill');
+    const before = pill.textContent;
+    fixture.emit({ kind: 'engine', value: { ...data.engine, state: 'absent' } });
+    await waitFor(() => expect(pill.textContent).toContain('Docker is away'));
+    expect(screen.getAllByTestId('workspace-row')[0]?.textContent).toContain('Docker is away');
+    fixture.emit({ kind: 'engine', value: data.engine });
+    await waitFor(() => expect(pill.textContent).toBe(before));
+    fixture.put(data.ready.id, { state: 'stopped' });
+    fixture.emit({ kind: 'engine', value: { ...data.engine, state: 'absent' } });
+    await waitFor(() => expect(app.store.engine?.state).toBe('absent'));
+    expect(pill.textContent).toContain('stopped');
+  });
+
   it('has a restart policy that is chosen in a menu, by keyboard too', async () => {
     await open(data.ready);
     await user.click(screen.getByTestId('workspace-menu'));

@@ -5,6 +5,7 @@ export const engine = {
   title: 'Docker engine',
   looking: 'Looking for Docker…',
   absent: 'No Docker engine',
+  away: 'Docker is away',
   name: (product: string, version: string) => `${product} ${version}`,
   footer: (engine: string, profile: NetworkProfile) => `${engine} · ${profile}`,
   open: (state: string) => `Docker engine: ${state}`,

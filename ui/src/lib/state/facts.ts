@@ -79,6 +79,18 @@ export function stateWord(workspace: Workspace): string {
   }
 }
 
+/** Its container is meant to be there, and no Docker engine answers: what is known of it was so once. */
+export function outOfReach(engine: EngineStatus | null, workspace: Workspace): boolean {
+  return engine?.state === 'absent' && (alive(workspace) || workspace.state === 'paused');
+}
+
+/** How it stands now, as colour and word: before its own state comes what Slipway could not do, and whether Docker answers. */
+export function standing(engine: EngineStatus | null, workspace: Workspace): { tone: Tone; word: string } {
+  if (attention(engine, workspace.id) !== null) return { tone: 'bad', word: t.health.attention };
+  if (outOfReach(engine, workspace)) return { tone: 'busy', word: t.engine.away };
+  return { tone: tone(workspace), word: stateWord(workspace) };
+}
+
 /** What stands at the right of its row. */
 export function leaseWord(workspace: Workspace, now: number): string {
   const { expires_at_ms, deleted_at_ms } = workspace.lease;
