@@ -101,14 +101,22 @@ async fn what_is_removed_can_be_kept_and_brought_back() -> Result<()> {
     assert_eq!(whole.text.as_deref(), Some("a/b/two.txt"));
     let none = house.engine.file_remove(remove("/workspace/none")).await.expect_err("there is none");
     assert_eq!(none.code, Code::NotFound);
-    // Those nobody brought back do not become ever more.
+    // Those nobody brought back do not become ever more: the last ones are kept.
+    let mut kept = Vec::new();
     for n in 0..20 {
         let path = format!("/workspace/n{n}");
         house.engine.file_write(text(&id, &path, "n")).await?;
-        house.engine.file_remove(remove(&path)).await?;
+        kept.push(house.engine.file_remove(remove(&path)).await?.kept.context("where it lies")?);
     }
     let aside = house.engine.file_list(at(&id, "/home/slipway/.slipway-removed")).await?;
     assert_eq!(aside.entries.len(), 16);
+    let (gone, last) = kept.split_at(4);
+    for path in gone {
+        house.engine.file_stat(at(&id, path)).await.expect_err("it had to go");
+    }
+    for path in last {
+        house.engine.file_stat(at(&id, path)).await?;
+    }
     house.close().await
 }
 

@@ -352,7 +352,8 @@ impl Api for Engine {
     async fn file_remove(&self, request: RemoveFile) -> Result<RemovedFile, Problem> {
         let client = self.link(&request.id)?.client;
         if request.keep == Some(true) {
-            return Ok(RemovedFile { kept: Some(files::put_aside(client, &request.path).await?) });
+            let now_ms = self.shared.config.clock.now_ms();
+            return Ok(RemovedFile { kept: Some(files::put_aside(client, &request.path, now_ms).await?) });
         }
         files::remove(client, &request.path, request.recursive).await?;
         Ok(RemovedFile::default())

@@ -72,11 +72,24 @@ pub struct FileEntry {
     pub target: Option<String>,
 }
 
+/// An entry of a directory, as the directory tells of it; `file.stat` tells the rest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct DirectoryEntry {
+    /// The last part of its path.
+    pub name: String,
+    /// What it is.
+    pub kind: FileKind,
+    /// Where a symlink points.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional = nullable)]
+    pub target: Option<String>,
+}
+
 /// A directory's entries: directories first, then by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct DirectoryListing {
     /// The entries, at most 100,000.
-    pub entries: Vec<FileEntry>,
+    pub entries: Vec<DirectoryEntry>,
     /// Entries beyond the bound were left out.
     pub truncated: bool,
     /// The names of directories a watching does not look into, such as `node_modules`.

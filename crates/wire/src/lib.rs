@@ -32,8 +32,8 @@ pub use engine::{EngineState, EngineStatus, LookedAt, Warning};
 pub use event::{Event, EventBody, Level, Message, MessageAction};
 pub use everyone::{ContainerProcess, KillRequest, Killed, ProcessTree, TreeRequest};
 pub use files::{
-    DigestFile, DirectoryListing, FileChange, FileChanges, FileDigest, FileEntry, FileKind, FileRef,
-    FileText, Mkdir, RemoveFile, RemovedFile, RenameFile, WatchFiles, WriteText, shown_name,
+    DigestFile, DirectoryEntry, DirectoryListing, FileChange, FileChanges, FileDigest, FileEntry, FileKind,
+    FileRef, FileText, Mkdir, RemoveFile, RemovedFile, RenameFile, WatchFiles, WriteText, shown_name,
 };
 pub use frame::{Frame, FrameError, FrameKind, MAX_FRAME};
 pub use health::{Health, HealthState, RestartPolicy, RestartPolicyRequest};

@@ -115,6 +115,7 @@ pub fn typescript() -> String {
         FileRef,
         FileKind,
         FileEntry,
+        DirectoryEntry,
         DirectoryListing,
         FileText,
         WriteText,

@@ -1,6 +1,6 @@
 //! What is known of one file: its metadata in the contract's form, and listings of directories.
 
-use std::fs::{Metadata, ReadDir};
+use std::fs::{DirEntry, FileType, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use futures_util::Stream;
-use slipway_agent_api::v1::{FileInfo, FileKind, ListReply};
+use slipway_agent_api::v1::{FileInfo, FileKind, ListReply, ListedEntry};
 use tonic::Status;
 
 use super::{blocking, status};
@@ -26,7 +26,7 @@ pub(crate) async fn stat(path: PathBuf, follow: bool) -> Result<FileInfo, Status
     .await
 }
 
-/// The entries of a directory, as the directory gives them, in batches. One that vanishes meanwhile is left out.
+/// The entries of a directory, as the directory gives them, in batches.
 pub(crate) async fn list(
     path: PathBuf,
 ) -> Result<impl Stream<Item = Result<ListReply, Status>> + use<>, Status> {
@@ -35,8 +35,8 @@ pub(crate) async fn list(
     Ok(futures_util::stream::unfold(Some(entries), async |entries| {
         let mut entries = entries?;
         let read = blocking(move || {
-            let batch = batch(&mut entries).map_err(|error| status("the directory", &error))?;
-            Ok((batch, entries))
+            let batch: io::Result<Vec<ListedEntry>> = entries.by_ref().take(BATCH).map(listed).collect();
+            Ok((batch.map_err(|error| status("the directory", &error))?, entries))
         });
         match read.await {
             Ok((batch, _)) if batch.is_empty() => None,
@@ -46,39 +46,40 @@ pub(crate) async fn list(
     }))
 }
 
-fn batch(entries: &mut ReadDir) -> io::Result<Vec<FileInfo>> {
-    let mut batch = Vec::new();
-    for entry in entries {
-        let entry = entry?;
-        if let Ok(meta) = entry.metadata() {
-            batch.push(info(&entry.path(), &meta));
-        }
-        if batch.len() == BATCH {
-            break;
-        }
-    }
-    Ok(batch)
+fn listed(entry: io::Result<DirEntry>) -> io::Result<ListedEntry> {
+    let entry = entry?;
+    // Most file systems tell it with the name. Gone since: whatever it was.
+    let kind = entry.file_type().map_or(FileKind::Other, kind);
+    let target = if kind == FileKind::Symlink { target(&entry.path()) } else { Bytes::new() };
+    Ok(ListedEntry { name: entry.file_name().into_encoded_bytes().into(), kind: kind.into(), target })
 }
 
-/// Metadata in the contract's form.
-pub(super) fn info(path: &Path, meta: &Metadata) -> FileInfo {
-    let kind = match meta.file_type() {
+fn kind(kind: FileType) -> FileKind {
+    match kind {
         kind if kind.is_file() => FileKind::File,
         kind if kind.is_dir() => FileKind::Directory,
         kind if kind.is_symlink() => FileKind::Symlink,
         _ => FileKind::Other,
-    };
-    // Gone since, or no symlink: no target either way.
-    let target = (kind == FileKind::Symlink).then(|| std::fs::read_link(path).ok()).flatten();
+    }
+}
+
+/// Where a symlink points; nothing where it is gone since.
+fn target(path: &Path) -> Bytes {
+    std::fs::read_link(path)
+        .map(|target| Bytes::copy_from_slice(target.as_os_str().as_bytes()))
+        .unwrap_or_default()
+}
+
+/// Metadata in the contract's form.
+pub(super) fn info(path: &Path, meta: &Metadata) -> FileInfo {
+    let kind = kind(meta.file_type());
     FileInfo {
         name: path.file_name().map(|name| Bytes::copy_from_slice(name.as_bytes())).unwrap_or_default(),
         kind: kind.into(),
         size: meta.len(),
         mode: meta.permissions().mode() & 0o7777,
         modified_ms: modified_ms(meta),
-        target: target
-            .map(|target| Bytes::copy_from_slice(target.as_os_str().as_bytes()))
-            .unwrap_or_default(),
+        target: if kind == FileKind::Symlink { target(path) } else { Bytes::new() },
     }
 }
 

@@ -14,8 +14,9 @@ fn folder() -> String {
     format!("{HOME}/.slipway-removed")
 }
 
-/// Moves a path aside. Gives where it lies, alone in a directory of its own.
-pub(crate) async fn put_aside(client: AgentClient, path: &str) -> Result<String, Problem> {
+/// Moves a path aside at this time, Unix time in milliseconds. Gives where it lies, alone in a directory of its own, whose
+/// name says when that was.
+pub(crate) async fn put_aside(client: AgentClient, path: &str, now_ms: u64) -> Result<String, Problem> {
     let cannot = |problem: Problem| match problem.code {
         // Another file system, or a layer of the image: such a directory cannot be moved.
         Code::NotFound | Code::AgentLost | Code::Invalid => problem,
@@ -30,7 +31,7 @@ pub(crate) async fn put_aside(client: AgentClient, path: &str) -> Result<String,
         return Err(Problem::new(Code::Invalid, format!("{path} is not removed.")));
     };
     make_room(client.clone()).await?;
-    let place = format!("{}/{:08x}", folder(), fastrand::u32(..));
+    let place = format!("{}/{now_ms:013}-{:08x}", folder(), fastrand::u32(..));
     mkdir(client.clone(), &place).await.map_err(cannot)?;
     let kept = format!("{place}/{name}");
     match rename(client.clone(), path, &kept).await {
@@ -50,7 +51,7 @@ async fn make_room(client: AgentClient) -> Result<(), Problem> {
         Err(problem) => return Err(problem),
     };
     aside.retain(|entry| entry.kind == FileKind::Directory);
-    aside.sort_by_key(|entry| std::cmp::Reverse(entry.modified_ms));
+    aside.sort_by(|a, b| b.name.cmp(&a.name));
     for old in aside.iter().skip(MOST - 1) {
         remove(client.clone(), &format!("{}/{}", folder(), old.name), true).await?;
     }

@@ -5,12 +5,12 @@ use futures_util::{Stream, StreamExt};
 use slipway_agent_api::{
     FOLDED, MAX_CHUNK,
     v1::{
-        DigestReply, DigestRequest, FileInfo, FileKind as AgentKind, ListRequest, MkdirRequest, ReadRequest,
-        RemoveRequest, RenameRequest, StatRequest, WriteOpen, WriteRequest, write_request::Part,
+        DigestReply, DigestRequest, FileInfo, FileKind as AgentKind, ListRequest, ListedEntry, MkdirRequest,
+        ReadRequest, RemoveRequest, RenameRequest, StatRequest, WriteOpen, WriteRequest, write_request::Part,
     },
 };
 use slipway_wire::{
-    Code, DigestFile, DirectoryListing, FileDigest, FileEntry, FileKind, FileText, Problem,
+    Code, DigestFile, DirectoryEntry, DirectoryListing, FileDigest, FileEntry, FileKind, FileText, Problem,
     shown_name as shown,
 };
 use std::{
@@ -52,22 +52,40 @@ const MOST_TEXT: u64 = 4 * 1024 * 1024;
 /// A path, and a name or target out of a container; the kernel takes no longer one.
 const MOST_PATH: usize = 4096;
 
-fn entry(info: &FileInfo) -> FileEntry {
-    let kind = match info.kind() {
+fn kind(kind: AgentKind) -> FileKind {
+    match kind {
         AgentKind::File => FileKind::File,
         AgentKind::Directory => FileKind::Directory,
         AgentKind::Symlink => FileKind::Symlink,
         AgentKind::Other => FileKind::Other,
-    };
+    }
+}
+
+/// A name or target out of a container, no longer than one can be.
+fn bounded(name: &[u8]) -> String {
+    shown(&name[..name.len().min(MOST_PATH)])
+}
+
+/// Where a symlink points.
+fn target(kind: FileKind, told: &[u8]) -> Option<String> {
+    (kind == FileKind::Symlink).then(|| bounded(told))
+}
+
+fn entry(info: &FileInfo) -> FileEntry {
+    let kind = kind(info.kind());
     FileEntry {
-        name: shown(info.name.get(..MOST_PATH.min(info.name.len())).unwrap_or_default()),
+        name: bounded(&info.name),
         kind,
         size: info.size,
         mode: info.mode & 0o7777,
         modified_ms: info.modified_ms,
-        target: (kind == FileKind::Symlink)
-            .then(|| shown(info.target.get(..MOST_PATH.min(info.target.len())).unwrap_or_default())),
+        target: target(kind, &info.target),
     }
+}
+
+fn listed(entry: &ListedEntry) -> DirectoryEntry {
+    let kind = kind(entry.kind());
+    DirectoryEntry { name: bounded(&entry.name), kind, target: target(kind, &entry.target) }
 }
 
 fn absent(path: &str) -> Problem {
@@ -87,14 +105,15 @@ pub(crate) async fn list(mut client: AgentClient, path: &str) -> Result<Director
             break;
         }
         // A name with a slash is none; an agent that sends one is lying.
-        entries
-            .extend(page.entries.iter().filter(|e| !e.name.is_empty() && !e.name.contains(&b'/')).map(entry));
+        entries.extend(
+            page.entries.iter().filter(|e| !e.name.is_empty() && !e.name.contains(&b'/')).map(listed),
+        );
     }
     entries.sort_by(|a, b| {
-        let file = |e: &FileEntry| e.kind != FileKind::Directory;
+        let file = |e: &DirectoryEntry| e.kind != FileKind::Directory;
         file(a).cmp(&file(b)).then_with(|| a.name.cmp(&b.name))
     });
-    let is_folded = |e: &&FileEntry| e.kind == FileKind::Directory && FOLDED.contains(&e.name.as_str());
+    let is_folded = |e: &&DirectoryEntry| e.kind == FileKind::Directory && FOLDED.contains(&e.name.as_str());
     let folded = entries.iter().filter(is_folded).map(|e| e.name.clone()).collect();
     Ok(DirectoryListing { entries, truncated, folded })
 }

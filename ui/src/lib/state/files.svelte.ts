@@ -4,7 +4,7 @@ import { asProblem, type Backend } from '../backend';
 import { after, type Directory, read, unread } from '../files/listing';
 import { Marks } from '../files/marks.svelte';
 import { isIn, join, nameOf, parentOf } from '../files/paths';
-import type { FileChange, FileEntry, Problem, WorkspaceId } from '../wire';
+import type { DirectoryEntry, FileChange, Problem, WorkspaceId } from '../wire';
 
 export { join, nameOf, parentOf } from '../files/paths';
 
@@ -12,7 +12,7 @@ export type Row =
   | {
       kind: 'entry';
       path: string;
-      entry: FileEntry;
+      entry: DirectoryEntry;
       depth: number;
       open: boolean;
       loading: boolean;
@@ -62,11 +62,6 @@ export class FileTree {
     return this.#open.has(path);
   }
 
-  /** What is known to be there. */
-  entry(path: string): FileEntry | null {
-    return this.#read.get(parentOf(path))?.entries.find(({ name }) => name === nameOf(path)) ?? null;
-  }
-
   async toggle(path: string, open = !this.#open.has(path)): Promise<void> {
     const next = new Set(this.#open);
     if (open) next.add(path);
@@ -101,7 +96,7 @@ export class FileTree {
 
   /** Takes what the container tells. `news` marks it for the person. */
   async take(changes: FileChange[], news: boolean): Promise<void> {
-    const [by, again] = [new Map<string, Map<string, FileEntry | undefined>>(), new Set<string>()];
+    const [by, again] = [new Map<string, Map<string, DirectoryEntry | undefined>>(), new Set<string>()];
     const [changed, gone]: [string[], string[]] = [[], []];
     for (const { path, entry } of changes) {
       const parent = parentOf(path);

@@ -444,13 +444,30 @@ modified_ms: number,
 target: string | null, };
 
 /**
+ * An entry of a directory, as the directory tells of it; `file.stat` tells the rest.
+ */
+export type DirectoryEntry = { 
+/**
+ * The last part of its path.
+ */
+name: string, 
+/**
+ * What it is.
+ */
+kind: FileKind, 
+/**
+ * Where a symlink points.
+ */
+target?: string | null, };
+
+/**
  * A directory's entries: directories first, then by name.
  */
 export type DirectoryListing = { 
 /**
  * The entries, at most 100,000.
  */
-entries: Array<FileEntry>, 
+entries: Array<DirectoryEntry>, 
 /**
  * Entries beyond the bound were left out.
  */

@@ -9,7 +9,7 @@ import FileSymlink from '@lucide/svelte/icons/file-symlink';
 import FileText from '@lucide/svelte/icons/file-text';
 import Folder from '@lucide/svelte/icons/folder';
 import FolderOpen from '@lucide/svelte/icons/folder-open';
-import type { FileEntry } from '../../lib/wire';
+import type { DirectoryEntry } from '../../lib/wire';
 
 export const ICONS = {
   braces: Braces,
@@ -32,7 +32,7 @@ const DATA = /\.(json|jsonc|lock|toml|yaml|yml|xml)$/i;
 const IMAGE = /\.(avif|gif|ico|jpe?g|png|svg|webp)$/i;
 const TEXT = /\.(md|txt|rst|csv|log)$/i;
 
-export function iconOf(entry: FileEntry, open: boolean): IconName {
+export function iconOf(entry: DirectoryEntry, open: boolean): IconName {
   if (entry.kind === 'directory') return open ? 'folder-open' : 'folder';
   if (entry.kind === 'symlink') return 'file-symlink';
   if (CODE.test(entry.name)) return 'file-code';
