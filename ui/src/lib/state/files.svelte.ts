@@ -161,8 +161,10 @@ export class FileTree {
   #rows(): Row[] {
     const rows: Row[] = [];
     const wanted = this.filter.trim().toLowerCase();
+    // Once, not once for each of ten thousand rows: each time it is asked who depends on it.
+    const [opened, known, loading, unseen] = [this.#open, this.#read, this.#loading, this.#unwatched];
     const walk = (directory: string, depth: number, inside: boolean): void => {
-      const found = this.#read.get(directory);
+      const found = known.get(directory);
       if (found === undefined) return;
       if (found.problem !== undefined && depth > 0) {
         rows.push({ kind: 'note', path: `${directory}//failed`, text: 'failed', depth, problem: found.problem });
@@ -171,17 +173,17 @@ export class FileTree {
       }
       for (const entry of found.entries) {
         const path = join(directory, entry.name);
-        const open = entry.kind === 'directory' && this.#open.has(path);
-        const unwatched = inside || found.folded.has(entry.name) || this.#unwatched.has(path);
+        const open = entry.kind === 'directory' && opened.has(path);
+        const unwatched = inside || found.folded.has(entry.name) || unseen.has(path);
         const at = rows.length;
-        rows.push({ kind: 'entry', path, entry, depth, open, loading: this.#loading.has(path), unwatched });
+        rows.push({ kind: 'entry', path, entry, depth, open, loading: loading.has(path), unwatched });
         if (open) walk(path, depth + 1, unwatched);
         // With a filter a row stays when its name matches or something below it did.
         if (wanted !== '' && rows.length === at + 1 && !entry.name.toLowerCase().includes(wanted)) rows.length = at;
       }
       if (found.truncated) rows.push({ kind: 'note', path: `${directory}//more`, text: 'truncated', depth });
     };
-    walk(this.root, 0, this.#unwatched.has(this.root));
+    walk(this.root, 0, unseen.has(this.root));
     return rows;
   }
 }
