@@ -27,9 +27,16 @@ const FILE: usize = 10_000;
 const LARGE_RUNS: usize = 12;
 const RUNS: usize = 10;
 
-pub(crate) async fn run() -> Result<()> {
+/// One large file, or many small ones.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    Large,
+    Many,
+}
+
+pub(crate) async fn run(kind: Kind) -> Result<()> {
     let data = tempfile::tempdir()?;
-    let result = measure(data.path()).await;
+    let result = measure(data.path(), kind).await;
     slipway(data.path(), &["rm", "--all", "--yes"])?;
     super::resident::end_owner(data.path())?;
     containers::remove_all(data.path()).await?;
@@ -43,7 +50,7 @@ struct Both<'a> {
     container: String,
 }
 
-async fn measure(data: &Path) -> Result<()> {
+async fn measure(data: &Path, kind: Kind) -> Result<()> {
     slipway(data, &["settings", "set", "pool_size", "0"])?;
     slipway(data, &["settings", "set", "disk_limit_mb", "0"])?;
     let zip = project::zip_sample("node-hello", data)?;
@@ -55,8 +62,10 @@ async fn measure(data: &Path) -> Result<()> {
     let container = docker(&["ps", "--quiet", "--filter", &filter]).await?.trim().to_owned();
     ensure!(!container.contains('\n'), "one container is expected: {container}");
     let both = Both { data, id, container };
-    large(&both).await?;
-    many(&both).await
+    match kind {
+        Kind::Large => large(&both).await,
+        Kind::Many => many(&both).await,
+    }
 }
 
 /// Ours, docker's own, and what docker needs for carrying the bytes alone.

@@ -37,8 +37,11 @@ async fn main() -> Result<()> {
     if chosen("terminal") {
         terminals::run().await?;
     }
+    if chosen("large-file") {
+        files::run(files::Kind::Large).await?;
+    }
     if chosen("files") {
-        files::run().await?;
+        files::run(files::Kind::Many).await?;
     }
     if chosen("sync") {
         sync::run().await?;
