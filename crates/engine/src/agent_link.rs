@@ -1,6 +1,6 @@
 //! The one connection to a container's agent: gRPC over the container's own standard input and output, or over those of a
-//! `docker exec` where the agent does not answer there (one of an older Slipway, or a lost key). The agent is not trusted: every call
-//! has a time limit or a cancellation, every message a bound.
+//! `docker exec` where the agent does not answer there (one of an older Slipway, or a lost secret). The agent is not
+//! trusted: every call has a time limit or a cancellation, every message a bound.
 
 use hyper_util::rt::TokioIo;
 use slipway_agent_api::{

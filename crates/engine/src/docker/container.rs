@@ -243,12 +243,11 @@ impl Docker {
         self.api.rename_container(container, options).await.map_err(|e| problem("naming the container", &e))
     }
 
-    /// Starts a container. False: it ran already.
-    pub(crate) async fn start(&self, container: &str) -> Result<bool, Problem> {
+    /// Starts a container; one that runs already is fine.
+    pub(crate) async fn start(&self, container: &str) -> Result<(), Problem> {
         match self.api.start_container(container, None::<StartContainerOptions>).await {
-            Ok(()) => Ok(true),
-            Err(e) if status_of(&e) == Some(304) => Ok(false),
-            Err(e) => Err(problem("starting the container", &e)),
+            Err(e) if status_of(&e) != Some(304) => Err(problem("starting the container", &e)),
+            _ => Ok(()),
         }
     }
 
