@@ -1,6 +1,7 @@
 //! Figures, each beside its rival or its limit, measured in one run: `./dev bench [NAME]`. Prints, judges nothing, and
 //! asserts nothing about time; a figure that cannot be measured is an error.
 
+mod bare;
 mod by_hand;
 mod deploys;
 mod figures;

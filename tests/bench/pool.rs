@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "a bench prints")]
 
 use super::{
+    bare,
     figures::{Samples, figure},
     resident::{agents, cpu},
     terminals::resident_kb,
@@ -49,6 +50,7 @@ async fn measure(engine: &Engine, data: &Path, zip: &Path) -> Result<()> {
     at_rest.print(&format!("the same after {} s of rest", REST.as_secs()));
     figure("deploy to a shell's prompt, p50", in_haste.median(), "ms", "at most 20");
     figure("deploy to a shell's prompt, p99", in_haste.at(0.99), "ms", "at most 60");
+    limits().await?;
     waiting(engine, data).await
 }
 
@@ -103,6 +105,22 @@ async fn prompt(engine: &Engine, zip: &Path) -> Result<(Duration, Workspace)> {
 
 async fn remove(engine: &Engine, made: &Workspace) -> Result<()> {
     engine.workspace_remove(WorkspaceRef { id: made.id.clone() }).await?;
+    Ok(())
+}
+
+/// What the way to a prompt is made of, without Slipway: a shell that starts, and processes that wake each other. A claim
+/// and a prompt take some dozens of those one after the other: engine, Docker, the container's stream, the agent.
+async fn limits() -> Result<()> {
+    let (prompts, woken) = tokio::task::spawn_blocking(|| -> Result<_> {
+        let mut prompts = Samples::new();
+        for _ in 0..RUNS {
+            prompts.add(bare::terminal(&["-i"], |read| read.iter().any(|b| matches!(b, b'$' | b'#')))?);
+        }
+        Ok((prompts, bare::round_trips(200, Duration::from_millis(5))?))
+    })
+    .await??;
+    prompts.print("a shell's prompt in a bare terminal here");
+    woken.print("a byte to a process that sleeps, and back");
     Ok(())
 }
 

@@ -2,10 +2,12 @@
 //! takes.
 #![expect(clippy::print_stdout, reason = "a bench prints")]
 
-use super::figures::{Samples, figure};
+use super::{
+    bare::terminal,
+    figures::{Samples, figure},
+};
 use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
-use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use slipway_engine::{Attachment, Engine};
 use slipway_tests::{containers, engine, project, wait_until};
 use slipway_wire::{
@@ -13,7 +15,6 @@ use slipway_wire::{
 };
 use std::{
     collections::BTreeMap,
-    io::Read as _,
     time::{Duration, Instant},
 };
 
@@ -82,26 +83,6 @@ async fn drain(attached: &mut Attachment) {
     while let Ok(Some(_)) = tokio::time::timeout(Duration::from_millis(20), attached.output.recv()).await {}
 }
 
-/// How long the same command takes whose terminal is read here, without anything between.
-fn bare_terminal(command: &str) -> Result<Duration> {
-    let pair = native_pty_system().openpty(PtySize::default())?;
-    let mut program = CommandBuilder::new("sh");
-    program.args(["-c", command]);
-    let mut reader = pair.master.try_clone_reader()?;
-    let began = Instant::now();
-    let mut child = pair.slave.spawn_command(program)?;
-    drop(pair.slave);
-    let (mut bytes, mut buffer) = (0, vec![0; 64 * 1024]);
-    while bytes < FLOOD_MB << 20 {
-        let read = reader.read(&mut buffer)?;
-        ensure!(read > 0, "it ended after {bytes} bytes");
-        bytes += read as u64;
-    }
-    let took = began.elapsed();
-    child.wait()?;
-    Ok(took)
-}
-
 async fn flood(engine: &Engine, id: &WorkspaceId) -> Result<()> {
     let before = resident_kb("self")?;
     let mut most = before;
@@ -127,7 +108,14 @@ async fn flood(engine: &Engine, id: &WorkspaceId) -> Result<()> {
     let speed = |took: Duration| (FLOOD_MB << 20) as f64 / 1e6 / took.as_secs_f64();
     figure("256 MB printed by a program arrive at", speed(took), "MB/s", "at least 100");
     // A kernel worker hands over 4 KiB at a time: how soon it wakes is the machine's, and differs threefold among them.
-    let bare = tokio::task::spawn_blocking(move || bare_terminal(&command)).await??;
+    let bare = tokio::task::spawn_blocking(move || {
+        let mut bytes = 0;
+        terminal(&["-c", &command], |read| {
+            bytes += read.len() as u64;
+            bytes >= FLOOD_MB << 20
+        })
+    })
+    .await??;
     figure("the same, read from a bare terminal here", speed(bare), "MB/s", "none: the limit");
     figure("memory growth meanwhile", (most - before) as f64 / 1024.0, "MiB", "under 64");
     println!();

@@ -1,6 +1,6 @@
 //! From a zip or folder to a page: the plans of the samples, the states of a workspace's life.
 
-use super::harness::{House, fetch, request, server};
+use super::harness::{House, config, fetch, request, server};
 use anyhow::{Context, Result};
 use slipway_engine::Engine;
 use slipway_tests::{containers, project, wait_until};
@@ -131,6 +131,23 @@ async fn a_failed_phase_is_run_again_with_another_command() -> Result<()> {
     house.engine.workspace_redeploy(retry).await?;
     let view = house.wait_for(&made.id, WorkspaceState::Running).await?;
     assert!(fetch(&view.url.context("a URL")?).await?.1.contains("mended"));
+    house.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_ends_as_it_starts_is_heard() -> Result<()> {
+    let data = tempfile::tempdir()?;
+    let broken = data.path().join("agent");
+    std::fs::write(&broken, "#!/bin/sh\necho 'this kernel is too old for it' >&2\nexit 1\n")?;
+    let mut config = config(data.path())?;
+    for agent in &mut config.agents {
+        agent.path.clone_from(&broken);
+    }
+    let house = House { engine: Engine::open(config).await?, data };
+    let made = house.deploy(&house.zip("page", &[("index.html", "hello")])?).await?;
+    let (_, problem) = house.fails(&made.id).await?;
+    assert_eq!(problem.code, Code::AgentLost, "{problem}");
+    assert_eq!(problem.detail.as_deref(), Some("this kernel is too old for it"));
     house.close().await
 }
 

@@ -24,7 +24,7 @@ use tonic::transport::{Channel, Endpoint, Uri};
 use tokio::sync::OwnedRwLockReadGuard;
 
 use crate::{
-    agent_stream::{AgentStream, StreamKey},
+    agent_stream::{AGAIN, AgentStream, StreamKey},
     docker::{Docker, Duplex},
 };
 
@@ -125,12 +125,20 @@ impl AgentLink {
         key: &StreamKey,
         patience: Duration,
     ) -> Result<Self, Problem> {
-        match AgentStream::begin(duplex, key, container, patience).await {
+        let errors = duplex.errors();
+        let unanswered = match AgentStream::begin(duplex, key, container, patience).await {
             Ok(stream) => return Self::begin(docker, container, stream).await,
-            Err(problem) => tracing::info!(%container, %problem, "its own streams do not answer"),
+            Err(problem) => problem,
+        };
+        tracing::info!(%container, problem = %unanswered, "its own streams do not answer");
+        match docker.exec(container, &[AGENT_PATH, "connect"]).await {
+            Ok(duplex) => Self::begin(docker, container, AgentStream::plain(duplex)).await,
+            // The last words of an agent that has ended tell more than that nothing starts in its container.
+            Err(problem) => match errors.said() {
+                said if said.is_empty() => Err(problem),
+                said => Err(unanswered.detail(said)),
+            },
         }
-        let duplex = docker.exec(container, &[AGENT_PATH, "connect"]).await?;
-        Self::begin(docker, container, AgentStream::plain(duplex)).await
     }
 
     async fn begin(docker: &Docker, container: &str, stream: AgentStream) -> Result<Self, Problem> {
@@ -153,7 +161,7 @@ impl AgentLink {
         let lost = |what: &str, detail: String| {
             let said = errors.said();
             Problem::new(Code::AgentLost, format!("The container's agent {what}."))
-                .hint("Start the workspace again; if it stays so, deploy it anew.")
+                .hint(AGAIN)
                 .detail(if said.is_empty() { detail } else { said })
         };
         let channel = channel(stream).await.map_err(|e| lost("could not be reached", e.to_string()))?;

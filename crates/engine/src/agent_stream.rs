@@ -37,6 +37,9 @@ impl StreamKey {
     }
 }
 
+/// The way on when an agent cannot be reached.
+pub(crate) const AGAIN: &str = "Start the workspace again; if it stays so, deploy it anew.";
+
 impl fmt::Debug for StreamKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("StreamKey")
@@ -77,7 +80,9 @@ impl AgentStream {
         patience: Duration,
     ) -> Result<Self, Problem> {
         let lost = |e: io::Error| {
-            Problem::new(Code::AgentLost, "The container's agent could not be reached.").detail(e.to_string())
+            Problem::new(Code::AgentLost, "The container's agent could not be reached.")
+                .hint(AGAIN)
+                .detail(e.to_string())
         };
         let mut number = [0; NUMBER];
         getrandom::fill(&mut number).map_err(|e| lost(io::Error::other(e)))?;

@@ -8,9 +8,12 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use tokio::sync::Notify;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until},
+};
 
-use super::tune::HINTS;
+use super::tune::{HINTS, PATIENCE, QUIET};
 
 /// Where to look.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -19,53 +22,68 @@ pub(super) struct Hints {
     pub(super) whole: bool,
 }
 
+/// Hints that wait to be taken.
+struct Waiting {
+    hints: Hints,
+    first: Instant,
+    last: Instant,
+}
+
 /// Hints, gathered. Cheap to clone.
 #[derive(Clone, Default)]
 pub(super) struct Gathered {
-    inner: Arc<(Mutex<Hints>, Notify)>,
+    inner: Arc<(Mutex<Option<Waiting>>, Notify)>,
 }
 
 impl Gathered {
-    fn hints(&self) -> MutexGuard<'_, Hints> {
+    fn waiting(&self) -> MutexGuard<'_, Option<Waiting>> {
         self.inner.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn path(&self, path: RelPath) {
-        let mut hints = self.hints();
-        if hints.paths.len() >= HINTS {
-            hints.whole = true;
-            hints.paths.clear();
-        }
-        if !hints.whole {
-            hints.paths.insert(path);
-        }
-        drop(hints);
+    fn add(&self, add: impl FnOnce(&mut Hints)) {
+        let now = Instant::now();
+        let mut waiting = self.waiting();
+        let all = waiting.get_or_insert_with(|| Waiting { hints: Hints::default(), first: now, last: now });
+        add(&mut all.hints);
+        all.last = now;
+        drop(waiting);
         self.inner.1.notify_one();
+    }
+
+    pub(super) fn path(&self, path: RelPath) {
+        self.add(|hints| {
+            if hints.paths.len() >= HINTS {
+                hints.whole = true;
+                hints.paths.clear();
+            }
+            if !hints.whole {
+                hints.paths.insert(path);
+            }
+        });
     }
 
     pub(super) fn whole(&self) {
-        let mut hints = self.hints();
-        hints.whole = true;
-        hints.paths.clear();
-        drop(hints);
-        self.inner.1.notify_one();
+        self.add(|hints| {
+            hints.whole = true;
+            hints.paths.clear();
+        });
     }
 
-    /// Waits until there is one. May be dropped while waiting; none is lost.
-    pub(super) async fn some(&self) {
-        while *self.hints() == Hints::default() {
-            self.inner.1.notified().await;
+    /// All there are, once none has come for a moment: what came while nobody waited may have had its moment already. May be
+    /// dropped while waiting; none is lost.
+    pub(super) async fn settled(&self) -> Hints {
+        loop {
+            let due = self.waiting().as_ref().map(|all| (all.last + QUIET).min(all.first + PATIENCE));
+            match due {
+                None => self.inner.1.notified().await,
+                Some(due) if due > Instant::now() => sleep_until(due).await,
+                Some(_) => return self.take(),
+            }
         }
     }
 
-    /// Waits for another one, or returns once for one that was there before.
-    pub(super) async fn more(&self) {
-        self.inner.1.notified().await;
-    }
-
-    /// Takes all there are.
     pub(super) fn take(&self) -> Hints {
-        std::mem::take(&mut *self.hints())
+        self.waiting().take().map(|all| all.hints).unwrap_or_default()
     }
 }
 
@@ -168,21 +186,47 @@ mod tests {
     fn too_many_hints_become_one_to_look_everywhere() {
         let gathered = Gathered::default();
         for n in 0..=HINTS {
-            gathered.path(RelPath::new(format!("f{n}").as_bytes()).unwrap());
+            gathered.path(path(&format!("f{n}")));
         }
         assert_eq!(gathered.take(), Hints { paths: BTreeSet::new(), whole: true });
         assert_eq!(gathered.take(), Hints::default());
     }
 
-    #[tokio::test]
+    fn path(name: &str) -> RelPath {
+        RelPath::new(name.as_bytes()).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_wait_that_was_given_up_loses_no_hint() {
         let gathered = Gathered::default();
-        gathered.path(RelPath::new(b"a").unwrap());
-        gathered.some().await;
-        gathered.more().await;
-        // Given up here, without taking any.
-        gathered.some().await;
-        assert_eq!(gathered.take().paths.len(), 1);
+        gathered.path(path("a"));
+        let given_up = tokio::time::timeout(QUIET / 2, gathered.settled()).await;
+        assert!(given_up.is_err());
+        assert_eq!(gathered.settled().await.paths, [path("a")].into());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn hints_are_waited_for_until_they_end_but_not_for_ever_and_not_twice() {
+        let gathered = Gathered::default();
+        let began = Instant::now();
+        let busy = async {
+            for n in 0..100 {
+                gathered.path(path(&format!("f{n}")));
+                tokio::time::sleep(QUIET / 2).await;
+            }
+        };
+        let taken = async {
+            let first = gathered.settled().await;
+            assert_eq!(began.elapsed().as_millis(), PATIENCE.as_millis());
+            first.paths.len()
+        };
+        let ((), first) = tokio::join!(busy, taken);
+        assert!(first > 1 && first < 100, "{first}");
+        // These lay there for longer than a moment while something else was done.
+        tokio::time::sleep(QUIET).await;
+        let waited = Instant::now();
+        assert_eq!(gathered.settled().await.paths.len(), 100 - first);
+        assert_eq!(waited.elapsed().as_millis(), 0);
     }
 
     #[tokio::test]
@@ -194,7 +238,6 @@ mod tests {
         assert_eq!(watch.trouble, None);
         std::fs::write(dir.join(".slipway-sync-in-x.tmp"), "x").unwrap();
         std::fs::write(dir.join("a.txt"), "x").unwrap();
-        gathered.some().await;
-        assert_eq!(gathered.take().paths, [RelPath::new(b"a.txt").unwrap()].into());
+        assert_eq!(gathered.settled().await.paths, [path("a.txt")].into());
     }
 }

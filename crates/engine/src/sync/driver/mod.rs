@@ -26,7 +26,7 @@ use super::{
     plan::{self, Way},
     there::{Most, There},
     told,
-    tune::{PATIENCE, POLL, QUIET, RETRY, RULES, WAIT},
+    tune::{POLL, RETRY, RULES, WAIT},
     view::Board,
     watch::{Gathered, Hints},
 };
@@ -166,8 +166,8 @@ impl Driver {
             let asking = both && !complete.load(Ordering::Relaxed);
             let polling = asking || sides.trouble.is_some();
             let next = tokio::select! {
-                hints = gather(&hints) => self.follow(&mut sides, hints).await,
-                hints = gather(&told) => self.follow_there(&mut sides, hints).await,
+                hints = hints.settled() => self.follow(&mut sides, hints).await,
+                hints = told.settled() => self.follow_there(&mut sides, hints).await,
                 // Never ends: it only gathers.
                 () = &mut telling => Ok(()),
                 () = sides.link.closed() => Err(End::Wait(lost())),
@@ -340,19 +340,6 @@ impl Driver {
         self.retry = if self.pending.is_empty() { RETRY.0 } else { (self.retry * 2).min(RETRY.1) };
         self.again_at = Instant::now() + self.retry;
         Ok(())
-    }
-}
-
-/// Hints, once no more have come for a moment.
-async fn gather(hints: &Gathered) -> Hints {
-    hints.some().await;
-    let latest = Instant::now() + PATIENCE;
-    loop {
-        let quiet = (Instant::now() + QUIET).min(latest);
-        tokio::select! {
-            () = hints.more() => if Instant::now() >= latest { return hints.take() },
-            () = sleep_until(quiet) => return hints.take(),
-        }
     }
 }
 
