@@ -38,14 +38,15 @@ async fn main() -> Result<()> {
     if chosen("terminal") {
         terminals::run().await?;
     }
+    // Before those that remove files by the ten thousand: the file system may be slower for a minute after that.
+    if chosen("sync") {
+        sync::run().await?;
+    }
     if chosen("large-file") {
         files::run(files::Kind::Large).await?;
     }
     if chosen("files") {
         files::run(files::Kind::Many).await?;
-    }
-    if chosen("sync") {
-        sync::run().await?;
     }
     if chosen("idle") {
         resident::run().await?;
