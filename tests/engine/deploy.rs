@@ -1,7 +1,7 @@
 //! From a zip or folder to a page: the plans of the samples, the states of a workspace's life.
 
-use super::harness::{House, config, fetch, request, server};
-use anyhow::{Context, Result};
+use super::harness::{House, LONG, config, fetch, request, server};
+use anyhow::{Context, Result, ensure};
 use slipway_engine::Engine;
 use slipway_tests::{containers, project, wait_until};
 use slipway_wire::{
@@ -145,8 +145,16 @@ async fn an_agent_that_ends_as_it_starts_is_heard() -> Result<()> {
     }
     let house = House { engine: Engine::open(config).await?, data };
     let made = house.deploy(&house.zip("page", &[("index.html", "hello")])?).await?;
-    let (_, problem) = house.fails(&made.id).await?;
-    assert_eq!(problem.code, Code::AgentLost, "{problem}");
+    // First the deploy fails, then its container is seen to have ended: the reason is the same.
+    let view = wait_until("the deploy to end", LONG, || async {
+        let view = house.status(&made.id).await?;
+        let over = matches!(view.state, WorkspaceState::Failed | WorkspaceState::Stopped);
+        ensure!(over, "it is {view:?}");
+        Ok(Some(view))
+    })
+    .await?;
+    let problem = view.problem.context("what ended badly says why")?;
+    assert_eq!((problem.code, problem.hint.is_some()), (Code::AgentLost, true), "{problem}");
     assert_eq!(problem.detail.as_deref(), Some("this kernel is too old for it"));
     house.close().await
 }
