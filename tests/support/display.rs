@@ -33,8 +33,10 @@ async fn first_line(child: &mut Child, what: &str) -> Result<String> {
 impl Display {
     /// Starts one, 1600 by 1000.
     pub async fn start() -> Result<Self> {
+        // It begins anew when its last client goes, and throws out one that comes in that moment: the window manager, while
+        // it is looked for.
         let mut server = Command::new("Xvfb")
-            .args(["-displayfd", "1", "-screen", "0", "1600x1000x24", "-nolisten", "tcp"])
+            .args(["-displayfd", "1", "-screen", "0", "1600x1000x24", "-nolisten", "tcp", "-noreset"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .kill_on_drop(true)
