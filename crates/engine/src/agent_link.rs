@@ -24,7 +24,7 @@ use tonic::transport::{Channel, Endpoint, Uri};
 use tokio::sync::OwnedRwLockReadGuard;
 
 use crate::{
-    agent_stream::{AGAIN, AgentStream, StreamKey},
+    agent_stream::{self, AgentStream, StreamKey},
     docker::{Docker, Duplex},
 };
 
@@ -160,9 +160,7 @@ impl AgentLink {
         let (errors, closed) = (stream.errors(), stream.closed());
         let lost = |what: &str, detail: String| {
             let said = errors.said();
-            Problem::new(Code::AgentLost, format!("The container's agent {what}."))
-                .hint(AGAIN)
-                .detail(if said.is_empty() { detail } else { said })
+            agent_stream::lost(what, if said.is_empty() { detail } else { said })
         };
         let channel = channel(stream).await.map_err(|e| lost("could not be reached", e.to_string()))?;
         let mut client = AgentClient::new(channel).max_decoding_message_size(MOST_MESSAGE);

@@ -37,13 +37,17 @@ impl StreamKey {
     }
 }
 
-/// The way on when an agent cannot be reached.
-pub(crate) const AGAIN: &str = "Start the workspace again; if it stays so, deploy it anew.";
-
 impl fmt::Debug for StreamKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("StreamKey")
     }
+}
+
+/// The problem of an agent that cannot be spoken with.
+pub(crate) fn lost(what: &str, detail: String) -> Problem {
+    Problem::new(Code::AgentLost, format!("The container's agent {what}."))
+        .hint("Start the workspace again; if it stays so, deploy it anew.")
+        .detail(detail)
 }
 
 /// Records on their way out, and the number of their connection.
@@ -79,11 +83,7 @@ impl AgentStream {
         container: &str,
         patience: Duration,
     ) -> Result<Self, Problem> {
-        let lost = |e: io::Error| {
-            Problem::new(Code::AgentLost, "The container's agent could not be reached.")
-                .hint(AGAIN)
-                .detail(e.to_string())
-        };
+        let lost = |e: io::Error| lost("could not be reached", e.to_string());
         let mut number = [0; NUMBER];
         getrandom::fill(&mut number).map_err(|e| lost(io::Error::other(e)))?;
         let number = records::number(number);
