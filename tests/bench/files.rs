@@ -1,7 +1,7 @@
 //! Files in and out by `slipway cp`, beside `docker cp` of the same files in the same run, taken in turn, and beside the
-//! limit: a bare `docker exec cat`, which is what carries the bytes. One file of 1 GB both ways; 10,000 of together 100 MB
-//! as a zip and as a folder. What was written is synced before the next. The small files of a run stay: a file system that
-//! has just deleted as many is slower for whoever comes next.
+//! limit: a `cat` of the file here into another. One file of 1 GB both ways, and into and out of a volume, where the bytes
+//! go through Docker's streams; 10,000 of together 100 MB as a zip and as a folder. What was written is synced before the
+//! next. The small files of a run stay: a file system that has just deleted as many is slower for whoever comes next.
 #![expect(clippy::print_stdout, reason = "a bench prints")]
 
 use super::{
@@ -15,7 +15,7 @@ use std::{
     fs::{self, File},
     io::{BufWriter, Write as _},
     path::Path,
-    process::{Command, Stdio},
+    process::Command,
     time::{Duration, Instant},
 };
 use zip::{ZipWriter, write::SimpleFileOptions};
@@ -36,10 +36,13 @@ pub(crate) enum Kind {
 
 pub(crate) async fn run(kind: Kind) -> Result<()> {
     let data = tempfile::tempdir()?;
-    let result = measure(data.path(), kind).await;
+    containers::identify(data.path())?;
+    let image = containers::image_with_volume(&containers::instance(data.path())?, "/tmp").await?;
+    let result = measure(data.path(), &image, kind).await;
     slipway(data.path(), &["rm", "--all", "--yes"])?;
     super::resident::end_owner(data.path())?;
     containers::remove_all(data.path()).await?;
+    docker(&["rmi", &image]).await?;
     result
 }
 
@@ -50,11 +53,11 @@ struct Both<'a> {
     container: String,
 }
 
-async fn measure(data: &Path, kind: Kind) -> Result<()> {
+async fn measure(data: &Path, image: &str, kind: Kind) -> Result<()> {
     slipway(data, &["settings", "set", "pool_size", "0"])?;
     slipway(data, &["settings", "set", "disk_limit_mb", "0"])?;
     let zip = project::zip_sample("node-hello", data)?;
-    let printed = slipway(data, &["deploy", "--json", &zip.to_string_lossy()])?;
+    let printed = slipway(data, &["deploy", "--json", "--image", image, &zip.to_string_lossy()])?;
     let last: Value = serde_json::from_str(printed.lines().last().context("a last line")?)?;
     let id = last["id"].as_str().context("an id")?.to_owned();
     let instance = containers::instance(data)?;
@@ -68,38 +71,41 @@ async fn measure(data: &Path, kind: Kind) -> Result<()> {
     }
 }
 
-/// Ours, docker's own, and what docker needs for carrying the bytes alone.
+/// Ours, the same through Docker's streams, docker's own, and what the bytes alone need here.
 struct Ways {
     ours: Samples,
+    lanes: Samples,
     docker: Samples,
     limit: Samples,
 }
 
 impl Ways {
     fn new() -> Self {
-        Self { ours: Samples::new(), docker: Samples::new(), limit: Samples::new() }
+        Self { ours: Samples::new(), lanes: Samples::new(), docker: Samples::new(), limit: Samples::new() }
     }
 
     fn print(&self, way: &str) {
         self.ours.print(&format!("slipway cp, {way}"));
+        self.lanes.print(&format!("slipway cp, a volume, {way}"));
         self.docker.print(&format!("docker cp, {way}"));
-        self.limit.print(&format!("docker exec cat, {way}"));
+        self.limit.print(&format!("cat here, {way}"));
     }
 
     fn compare(&self, way: &str) {
         let speed = LARGE as f64 / 1000.0 / self.ours.median();
         figure(&format!("slipway cp, {way}"), speed, "MB/s", "at least 150");
         ratio(&format!("slipway / docker cp, {way}"), &self.ours, &self.docker, 1.0);
-        let beyond = self.limit.median() / self.docker.median();
-        figure(&format!("docker exec cat / docker cp, {way}"), beyond, "", "none: the limit");
+        let volume = self.lanes.median() / self.docker.median();
+        figure(&format!("slipway, a volume / docker cp, {way}"), volume, "", "none: Docker's streams");
         let ours = self.ours.median() / self.limit.median();
-        figure(&format!("slipway / docker exec cat, {way}"), ours, "", "none");
+        figure(&format!("slipway / cat here, {way}"), ours, "", "none: the limit");
     }
 }
 
 #[derive(Clone, Copy)]
 enum Whose {
     Ours,
+    Lanes,
     Dockers,
     Limit,
 }
@@ -107,7 +113,7 @@ enum Whose {
 /// Each once, another one first in each run: who comes later finds memory that was used just before, and on a virtual
 /// machine memory that was not used for long costs far more than the copying into it.
 fn in_turn(run: usize, mut each: impl FnMut(Whose) -> Result<()>) -> Result<()> {
-    let mut order = [Whose::Ours, Whose::Dockers, Whose::Limit];
+    let mut order = [Whose::Ours, Whose::Lanes, Whose::Dockers, Whose::Limit];
     let first = run % order.len();
     order.rotate_left(first);
     for whose in order {
@@ -124,37 +130,33 @@ async fn large(both: &Both<'_>) -> Result<()> {
     let (mut up, mut down) = (Ways::new(), Ways::new());
     let (text, back) = (here.to_string_lossy().into_owned(), both.data.join("back"));
     let back_text = back.to_string_lossy().into_owned();
+    let ours = format!("{}:ours", both.id);
+    let volume = format!("{}:/tmp/ours", both.id);
+    let theirs = format!("{}:/workspace/theirs", both.container);
     for run in 0..LARGE_RUNS {
-        let within = ["exec", "-i", &both.container, "sh", "-c"];
-        let into = [&within[..], &["cat > /workspace/limit"]].concat();
-        // Two of these are more than the container may keep in memory, and docker's own is not counted as the container's.
-        let forget = [&within[..], &["rm /workspace/limit"]].concat();
-        let out = ["exec", &both.container, "cat", "/workspace/theirs"];
         in_turn(run, |whose| {
             match whose {
-                Whose::Ours => up.ours.add(both.ours(&[&text, &format!("{}:ours", both.id)])?),
-                Whose::Dockers => {
-                    up.docker.add(rival(&[&text, &format!("{}:/workspace/theirs", both.container)])?);
-                }
+                Whose::Ours => up.ours.add(both.ours(&[&text, &ours])?),
+                Whose::Lanes => up.lanes.add(both.ours(&[&text, &volume])?),
+                Whose::Dockers => up.docker.add(rival(&[&text, &theirs])?),
                 Whose::Limit => {
-                    up.limit.add(poured(&into, File::open(&here)?.into(), Stdio::null())?);
-                    poured(&forget, Stdio::null(), Stdio::null())?;
+                    up.limit.add(cat(&here, &back)?);
+                    fs::remove_file(&back)?;
                 }
             }
             Ok(())
         })?;
         in_turn(run, |whose| {
             match whose {
-                Whose::Ours => down.ours.add(both.ours(&[&format!("{}:ours", both.id), &back_text])?),
-                Whose::Dockers => {
-                    down.docker.add(rival(&[&format!("{}:/workspace/theirs", both.container), &back_text])?);
-                }
-                Whose::Limit => down.limit.add(poured(&out, Stdio::null(), File::create(&back)?.into())?),
+                Whose::Ours => down.ours.add(both.ours(&[&ours, &back_text])?),
+                Whose::Lanes => down.lanes.add(both.ours(&[&volume, &back_text])?),
+                Whose::Dockers => down.docker.add(rival(&[&theirs, &back_text])?),
+                Whose::Limit => down.limit.add(cat(&here, &back)?),
             }
             ensure!(fs::metadata(&back)?.len() == LARGE, "another file came");
             Ok(fs::remove_file(&back)?)
         })?;
-        let remove = ["rm", "/workspace/ours", "/workspace/theirs"];
+        let remove = ["rm", "/workspace/ours", "/tmp/ours", "/workspace/theirs"];
         docker(&[&["exec", both.container.as_str()], &remove[..]].concat()).await?;
     }
     fs::remove_file(&here)?;
@@ -251,11 +253,11 @@ fn rival(sides: &[&str]) -> Result<Duration> {
     Ok(began.elapsed())
 }
 
-/// Runs docker with these streams.
-fn poured(arguments: &[&str], input: Stdio, output: Stdio) -> Result<Duration> {
+/// What carrying the bytes takes where there is nothing between.
+fn cat(from: &Path, into: &Path) -> Result<Duration> {
     let began = Instant::now();
-    let status = Command::new("docker").args(arguments).stdin(input).stdout(output).status()?;
-    ensure!(status.success(), "docker {arguments:?} failed");
+    let status = Command::new("cat").stdin(File::open(from)?).stdout(File::create(into)?).status()?;
+    ensure!(status.success(), "cat failed");
     Ok(began.elapsed())
 }
 

@@ -375,10 +375,8 @@ async fn a_persons_environment_is_in_no_label() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn files_in_a_volume_are_not_left_out_unsaid() -> Result<()> {
     let house = House::open().await?;
-    let tag = format!("slipway-test-volume:{}", containers::instance(house.data.path())?);
-    let container = docker(&["create", "node:24-alpine", "true"]).await?;
-    docker(&["commit", "--change", "VOLUME /data", container.trim(), &tag]).await?;
-    docker(&["rm", container.trim()]).await?;
+    let instance = containers::instance(house.data.path())?;
+    let tag = containers::image_with_volume(&instance, "/data").await?;
     let deploy =
         slipway_wire::DeployRequest { image: Some(tag.clone()), ..super::harness::request(&site(&house)?) };
     let made = house.engine.workspace_deploy(deploy).await?;

@@ -50,6 +50,15 @@ pub async fn docker(arguments: &[&str]) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
+/// Makes an image that keeps `folder` in a volume, with the rights it has in Node's. Its name; whoever asks for it removes it.
+pub async fn image_with_volume(instance: &str, folder: &str) -> Result<String> {
+    let image = format!("slipway-test-volume:{instance}");
+    let container = docker(&["create", "node:24-alpine", "true"]).await?;
+    docker(&["commit", "--change", &format!("VOLUME {folder}"), container.trim(), &image]).await?;
+    docker(&["rm", container.trim()]).await?;
+    Ok(image)
+}
+
 /// The ids of an instance's containers, running or not.
 pub async fn of(instance: &str) -> Result<Vec<String>> {
     let filter = format!("label=slipway.instance={instance}");

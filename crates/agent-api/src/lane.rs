@@ -15,6 +15,10 @@ pub const OUT_OF: &str = "out-of";
 
 /// What a lane says before anything else: it has the file, and its container can be paused again.
 pub const READY: u8 = b'!';
+/// The same, and in its process the file has the number [`FILE`]: who may look into the process needs nothing else of it.
+pub const READY_AT_HAND: u8 = b'@';
+/// The number after those of the standard streams.
+pub const FILE: i32 = 3;
 
 /// Moved at once, bytes. Of more the kernel makes larger pieces of memory, which a virtual machine may have to be given
 /// first: on one such, writes of 1 MiB took up to ten times as long as these.
@@ -121,8 +125,9 @@ fn copy(
     Ok(())
 }
 
-#[cfg(unix)]
-fn shorter() -> io::Error {
+/// What is wrong with a file that ends before its stripe does.
+#[must_use]
+pub fn shorter() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter")
 }
 

@@ -3,13 +3,14 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::pipe::{SpliceFlags, splice};
-use slipway_agent_api::lane::{HEAD, PIECE, READY, Stripe, pour};
+use slipway_agent_api::lane::{FILE, HEAD, PIECE, READY, READY_AT_HAND, Stripe, pour};
 
 use crate::stdio;
 
@@ -27,7 +28,9 @@ pub(crate) fn run(way: Way, path: &Path) -> io::Result<()> {
     let file = open(way, path)?;
     let (mut input, mut output) =
         (stdio::file(rustix::stdio::stdin())?, stdio::file(rustix::stdio::stdout())?);
-    output.write_all(&[READY])?;
+    // It is, unless whoever runs this has left more open than the standard streams.
+    let ready = if file.as_raw_fd() == FILE { READY_AT_HAND } else { READY };
+    output.write_all(&[ready])?;
     carry(way, &file, &mut input, &mut output)
 }
 

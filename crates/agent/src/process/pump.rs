@@ -20,8 +20,9 @@ const ROUND: usize = 64 * 1024;
 /// After the process has ended, whoever else holds the other end may add to its output until there is so long a silence.
 const QUIET: Duration = Duration::from_millis(100);
 
-/// More than any pipe or terminal of ours can hold: so much after the end was printed by somebody else.
-const LEFT_BEHIND: usize = 2 * 1024 * 1024;
+/// As much as a pipe can be made to hold without privileges: what comes beyond it after the end was printed by somebody
+/// else. Of two streams together with a reader's lag it is less than what is kept of the end.
+const LEFT_BEHIND: usize = 1024 * 1024;
 
 /// Where a pump reads and whither it tells.
 pub(super) struct Pump {
@@ -49,9 +50,22 @@ impl Pump {
     async fn until_drained(&mut self, buffer: &mut [u8]) -> bool {
         let mut after_end = 0;
         loop {
-            let most = self.output.hold().await.min(buffer.len());
-            let buffer = &mut buffer[..most];
             let ended = *self.ended.borrow_and_update();
+            // What a process that has ended left behind is little: its end is known whether or not anybody reads.
+            let most = if ended {
+                buffer.len()
+            } else {
+                tokio::select! {
+                    room = self.output.hold() => room.min(buffer.len()),
+                    changed = self.ended.changed() => {
+                        if changed.is_err() {
+                            return false;
+                        }
+                        continue;
+                    }
+                }
+            };
+            let buffer = &mut buffer[..most];
             let read = if ended {
                 match tokio::time::timeout(QUIET, self.read(buffer)).await {
                     Ok(read) => read,
@@ -116,5 +130,35 @@ async fn read_round(source: &AsyncFd<OwnedFd>, buffer: &mut [u8]) -> io::Result<
         if length > 0 {
             return Ok(length);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use slipway_agent_api::v1::Acknowledging;
+    use std::io::Write as _;
+
+    #[tokio::test]
+    async fn a_process_has_ended_though_its_reader_takes_nothing() {
+        const WINDOW: u64 = 4096;
+        let (take, mut give) = io::pipe().unwrap();
+        rustix::io::ioctl_fionbio(&take, true).unwrap();
+        let output = Arc::new(Output::new(0));
+        let acknowledging = Acknowledging { reader: 1, window: WINDOW };
+        let _reader = output.reader(0, true, Some(acknowledging), None);
+        let (end, ended) = watch::channel(false);
+        let source = Arc::new(crate::sys::watch(OwnedFd::from(take)).unwrap());
+        let pump = Pump { source, stream: Stream::Stdout, output: Arc::clone(&output), ended };
+        let (tell, told) = oneshot::channel();
+        give.write_all(&vec![b'x'; 50_000]).unwrap();
+        tokio::spawn(pump.run(tell));
+        while output.standing().0 < WINDOW {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(output.standing().0, WINDOW, "it was not held back");
+        end.send_replace(true);
+        tokio::time::timeout(Duration::from_secs(30), told).await.expect("its end is told").unwrap();
+        assert_eq!(output.standing().0, 50_000);
     }
 }

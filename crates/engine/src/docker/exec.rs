@@ -45,6 +45,8 @@ type Output = Pin<Box<dyn Stream<Item = Result<LogOutput, bollard::errors::Error
 pub(crate) struct Duplex {
     streams: Streams,
     errors: Errors,
+    /// Of the `docker exec`, if it is one's.
+    exec: Option<String>,
 }
 
 enum Streams {
@@ -74,16 +76,22 @@ impl Errors {
 
 impl Duplex {
     fn new(streams: Streams) -> Self {
-        Self { streams, errors: Errors::default() }
+        Self { streams, errors: Errors::default(), exec: None }
     }
 
-    fn lent(output: Output, input: Pin<Box<dyn AsyncWrite + Send>>) -> Self {
-        Self::new(Streams::Lent { output, input, rest: Bytes::new() })
+    fn of(exec: String, streams: Streams) -> Self {
+        Self { exec: Some(exec), ..Self::new(streams) }
     }
 
     /// A handle on what the program says on standard error.
     pub(crate) fn errors(&self) -> Errors {
         self.errors.clone()
+    }
+
+    /// Docker's name for the `docker exec` that runs the program, if one does.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn exec(&self) -> Option<String> {
+        self.exec.clone()
     }
 
     /// The same for a thread that may wait: what goes over the daemon's own socket.
@@ -116,7 +124,7 @@ impl Docker {
         };
         let attached =
             self.api.attach_container(container, Some(options)).await.map_err(|e| problem(doing, &e))?;
-        Ok(Duplex::lent(attached.output, attached.input))
+        Ok(Duplex::new(Streams::lent(attached.output, attached.input)))
     }
 
     /// Runs `argv` in a container and gives its standard input and output.
@@ -135,15 +143,24 @@ impl Docker {
         if let Some(socket) = &self.socket {
             let start = br#"{"Detach":false,"Tty":false}"#.to_vec();
             let own = hijack(socket, &format!("/exec/{}/start", made.id), start).await;
-            return Ok(Duplex::new(Streams::Own(own.map_err(|e| problem(doing, &e))?)));
+            return Ok(Duplex::of(made.id, Streams::Own(own.map_err(|e| problem(doing, &e))?)));
         }
         let options = StartExecOptions { detach: false, tty: false, output_capacity: Some(CAPACITY) };
         match self.api.start_exec(&made.id, Some(options)).await.map_err(|e| problem(doing, &e))? {
-            StartExecResults::Attached { output, input } => Ok(Duplex::lent(output, input)),
+            StartExecResults::Attached { output, input } => {
+                Ok(Duplex::of(made.id, Streams::lent(output, input)))
+            }
             StartExecResults::Detached => {
                 Err(Problem::new(Code::Internal, "Docker detached from a program it was asked to attach to."))
             }
         }
+    }
+
+    /// The number of a running `docker exec`'s program among the processes of the machine Docker runs on.
+    #[cfg(target_os = "linux")]
+    pub(crate) async fn exec_pid(&self, exec: &str) -> Result<Option<u32>, Problem> {
+        let seen = self.api.inspect_exec(exec).await.map_err(|e| problem("looking at a program", &e))?;
+        Ok(seen.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0))
     }
 
     /// Runs a short program of ours in a container as its root, to its end. It has the container's capabilities.
@@ -192,7 +209,7 @@ impl AsyncRead for Duplex {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { streams, errors } = &mut *self;
+        let Self { streams, errors, .. } = &mut *self;
         let (output, rest) = match streams {
             #[cfg(unix)]
             Streams::Own(own) => return own.poll_read(cx, buf, errors),
@@ -217,6 +234,10 @@ impl AsyncRead for Duplex {
 }
 
 impl Streams {
+    fn lent(output: Output, input: Pin<Box<dyn AsyncWrite + Send>>) -> Self {
+        Self::Lent { output, input, rest: Bytes::new() }
+    }
+
     fn input(&mut self) -> Pin<&mut (dyn AsyncWrite + Send)> {
         match self {
             #[cfg(unix)]

@@ -19,7 +19,7 @@ pub(crate) use container::{Condition, ContainerSpec, FoundContainer, Labels, che
 pub(crate) use events::{Happened, Happening};
 pub(crate) use exec::{Duplex, Errors};
 #[cfg(unix)]
-pub(crate) use hijack::Blocking;
+pub(crate) use hijack::{Blocking, Hangup};
 pub(crate) use limits::Changed;
 pub(crate) use locate::locate;
 pub(crate) use prepared::{Agents, Prepared, Trust};

@@ -57,7 +57,7 @@ impl Transfer {
     }
 }
 
-fn cancelled() -> Problem {
+pub(super) fn cancelled() -> Problem {
     Problem::new(Code::Cancelled, "The copying was cancelled.")
 }
 

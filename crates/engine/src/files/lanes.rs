@@ -1,11 +1,12 @@
 //! Large files, side by side over lanes: programs of the agent that `docker exec` runs beside the one connection. What
 //! Docker needs for carrying a stream is mostly waiting, one process for the next, so two streams take about
 //! four fifths of the time of one; and what carries nothing but a file needs no frames and no messages around its bytes.
+//! Where a lane's file can be opened on this side (`direct`) the lane only holds it, and one is enough.
 
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join, try_join_all};
 use slipway_agent_api::{
     AGENT_PATH,
-    lane::{self, PIECE, Stripe},
+    lane::{self, PIECE, READY, READY_AT_HAND, Stripe},
     v1::{
         FileInfo, WriteByLanesReply, WriteByLanesRequest, WriteOpen, write_by_lanes_reply,
         write_by_lanes_request::Part,
@@ -27,14 +28,15 @@ use std::{
 };
 use tokio::{sync::mpsc, task::spawn_blocking, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
     absent,
-    handed::{Transfer, cannot_read, cannot_write},
+    handed::{Transfer, cancelled, cannot_read, cannot_write},
 };
 use crate::{
     agent_link::{AgentLink, agent_problem},
-    docker::{Blocking, Docker},
+    docker::{Blocking, Docker, Hangup},
 };
 
 /// From this size on a file is worth the start of its lanes, bytes.
@@ -96,11 +98,12 @@ pub(super) async fn send(
         Ok(_) => return Err(absent(road.doing)),
         Err(status) => return Ok(Err(status)),
     };
-    let lanes = (0..LANES).map(|_| {
-        let (stripes, file, transfer) = (Arc::clone(&stripes), Arc::clone(&file), Arc::clone(&transfer));
-        ride(road, lane::INTO, &place, move |lane| into(lane, &stripes, &file, &transfer))
-    });
-    if let Err(Failed { problem, spoilt }) = transfer.unless_cancelled(try_join_all(lanes)).await {
+    let work = {
+        let transfer = Arc::clone(&transfer);
+        move |lane: &mut Lane| into(lane, &stripes, &file, &transfer)
+    };
+    let carried = carry(road, lane::INTO, &place, work);
+    if let Err(Failed { problem, spoilt }) = transfer.unless_cancelled(carried).await {
         if spoilt {
             let _ = say.try_send(part(Part::Arrived(false)));
         }
@@ -126,14 +129,19 @@ pub(super) async fn fetch(
     transfer: Arc<Transfer>,
 ) -> Result<(), Problem> {
     let stripes = Arc::new(Stripes::new(offset, end));
-    let lanes = (0..LANES).map(|_| {
-        let (stripes, file, transfer) = (Arc::clone(&stripes), Arc::clone(&file), Arc::clone(&transfer));
-        ride(road, lane::OUT_OF, path, move |lane| out_of(lane, &stripes, &file, &transfer))
-    });
-    try_join_all(lanes).await.map(drop).map_err(|failed| failed.problem)
+    let work = move |lane: &mut Lane| out_of(lane, &stripes, &file, &transfer);
+    carry(road, lane::OUT_OF, path, work).await.map_err(|failed| failed.problem)
 }
 
 fn into(lane: &mut Lane, stripes: &Stripes, file: &File, transfer: &Transfer) -> Result<(), Failed> {
+    if let Some(there) = lane.file.take() {
+        copied(lane, file, &there, stripes, transfer).map_err(|broken| match broken {
+            Broken::Read(error) => cannot_read(&error).into(),
+            Broken::Write(error) => lane.refused(&error.to_string()),
+            Broken::Ended => cancelled().into(),
+        })?;
+        return lane.finish(0);
+    }
     let mut sent = 0;
     while let Some(stripe) = stripes.take() {
         lane.say(&stripe.head())?;
@@ -147,6 +155,13 @@ fn into(lane: &mut Lane, stripes: &Stripes, file: &File, transfer: &Transfer) ->
 }
 
 fn out_of(lane: &mut Lane, stripes: &Stripes, file: &File, transfer: &Transfer) -> Result<(), Failed> {
+    if let Some(there) = lane.file.take() {
+        return copied(lane, &there, file, stripes, transfer).map_err(|broken| match broken {
+            Broken::Read(error) => lane.refused(&error.to_string()),
+            Broken::Write(error) => cannot_write(&error).into(),
+            Broken::Ended => cancelled().into(),
+        });
+    }
     let (mut asked, mut piece) = (VecDeque::new(), vec![0; PIECE]);
     loop {
         while asked.len() < AHEAD
@@ -171,13 +186,67 @@ fn out_of(lane: &mut Lane, stripes: &Stripes, file: &File, transfer: &Transfer) 
     }
 }
 
-/// Starts a lane and does its work, which may wait, on threads beside. Who stops waiting for it ends both.
-async fn ride(
+/// Why no more is copied.
+enum Broken {
+    Read(io::Error),
+    Write(io::Error),
+    /// Nobody waits for it any more.
+    Ended,
+}
+
+/// Copies stripes from file to file.
+fn copied(
+    lane: &Lane,
+    from: &File,
+    into: &File,
+    stripes: &Stripes,
+    transfer: &Transfer,
+) -> Result<(), Broken> {
+    let mut piece = vec![0; PIECE];
+    while let Some(Stripe { mut offset, length }) = stripes.take() {
+        let end = offset + length;
+        while offset < end {
+            if lane.ended.is_cancelled() {
+                return Err(Broken::Ended);
+            }
+            let most = (end - offset).min(PIECE as u64) as usize;
+            let read = match from.read_at(&mut piece[..most], offset) {
+                Ok(0) => return Err(Broken::Read(lane::shorter())),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                read => read.map_err(Broken::Read)?,
+            };
+            into.write_all_at(&piece[..read], offset).map_err(Broken::Write)?;
+            offset += read as u64;
+            transfer.add(read as u64);
+        }
+    }
+    Ok(())
+}
+
+/// Does the work over one lane where its file is at hand, else over as many as help.
+async fn carry(
     road: Road<'_>,
     way: &str,
     path: &[u8],
-    work: impl FnOnce(&mut Lane) -> Result<(), Failed> + Send + 'static,
+    work: impl FnOnce(&mut Lane) -> Result<(), Failed> + Clone + Send + 'static,
 ) -> Result<(), Failed> {
+    let first = start(road, way, path).await?;
+    let more = if first.lane.file.is_some() { 0 } else { LANES - 1 };
+    let others = (0..more).map(|_| {
+        let work = work.clone();
+        async move { ride(road, start(road, way, path).await?, work).await }
+    });
+    try_join(ride(road, first, work.clone()), try_join_all(others)).await.map(drop)
+}
+
+/// A lane that has begun. Let go of, it ends, whatever thread is at work with it.
+struct Begun {
+    lane: Lane,
+    ends: (Hangup, DropGuard),
+}
+
+/// Starts a lane.
+async fn start(road: Road<'_>, way: &str, path: &[u8]) -> Result<Begun, Failed> {
     let Road { docker, link, doing } = road;
     let digits = path.iter().fold(String::with_capacity(path.len() * 2), |mut hex, byte| {
         // Writing to a String cannot fail.
@@ -186,13 +255,48 @@ async fn ride(
     });
     // Until it runs, nobody pauses the container.
     let starting = link.starting().await;
-    let stream = docker.exec(&link.container, &[AGENT_PATH, "lane", way, &digits]).await?;
+    let argv = [AGENT_PATH, "lane", way, &digits];
+    let duplex = docker.exec(&link.container, &argv).await?;
+    #[cfg(target_os = "linux")]
+    let exec = duplex.exec();
     let unusable = |e: io::Error| agent_problem(doing, &tonic::Status::unavailable(e.to_string()));
-    let stream = stream.into_blocking().map_err(unusable)?;
-    let _ends_with_this = stream.hangup().map_err(unusable)?;
-    let mut lane = Lane { stream, doing: doing.to_owned() };
-    let mut lane = aside(move || lane.begin().map(|()| lane)).await??;
+    let stream = duplex.into_blocking().map_err(unusable)?;
+    let ended = CancellationToken::new();
+    let ends = (stream.hangup().map_err(unusable)?, ended.clone().drop_guard());
+    let mut lane = Lane { stream, file: None, ended, doing: doing.to_owned() };
+    let (mut lane, at_hand) = aside(move || lane.begin().map(|at_hand| (lane, at_hand))).await??;
     drop(starting);
+    #[cfg(target_os = "linux")]
+    if let Some(exec) = exec.filter(|_| at_hand) {
+        lane.file = direct(docker, &exec, &argv).await?;
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = at_hand;
+    Ok(Begun { lane, ends })
+}
+
+/// A lane's file, where this machine and its user have a way to it; most have none, and lose nothing but time.
+#[cfg(target_os = "linux")]
+async fn direct(docker: &Docker, exec: &str, argv: &[&str]) -> Result<Option<File>, Problem> {
+    use super::direct::{Access, open};
+    let access = if argv.contains(&lane::INTO) { Access::Write } else { Access::Read };
+    let Some(pid) = docker.exec_pid(exec).await? else { return Ok(None) };
+    let argv: Vec<String> = argv.iter().map(|&argument| argument.to_owned()).collect();
+    let opened = aside(move || {
+        let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
+        open(pid, &argv, access)
+    });
+    Ok(opened.await?.inspect_err(|error| tracing::debug!(%error, "a large file goes through Docker")).ok())
+}
+
+/// Does a lane's work, which may wait, on a thread beside. Who stops waiting for it ends both.
+async fn ride(
+    road: Road<'_>,
+    Begun { mut lane, ends }: Begun,
+    work: impl FnOnce(&mut Lane) -> Result<(), Failed> + Send + 'static,
+) -> Result<(), Failed> {
+    let Road { link, doing, .. } = road;
+    let _ends_with_this = ends;
     tokio::select! {
         done = aside(move || work(&mut lane)) => done?,
         // Of a container that has ended, Docker may leave a stream that nobody reads open for minutes.
@@ -220,16 +324,20 @@ impl From<Problem> for Failed {
 
 struct Lane {
     stream: Blocking,
+    /// Its file, where that can be opened on this side.
+    file: Option<File>,
+    /// Nobody waits for it any more.
+    ended: CancellationToken,
     doing: String,
 }
 
 impl Lane {
-    /// Waits until it has the file.
-    fn begin(&mut self) -> Result<(), Failed> {
+    /// Waits until it has the file, and hears whether it has it where others can find it.
+    fn begin(&mut self) -> Result<bool, Failed> {
         let mut ready = [0];
         let heard = self.stream.wait_for(Some(START)).and_then(|()| self.stream.read_exact(&mut ready));
         match heard.and_then(|()| self.stream.wait_for(None)) {
-            Ok(()) if ready == [lane::READY] => Ok(()),
+            Ok(()) if matches!(ready, [READY | READY_AT_HAND]) => Ok(ready == [READY_AT_HAND]),
             Ok(()) => Err(self.lost("it is no lane".to_owned())),
             Err(error) => Err(self.lost(match error.kind() {
                 io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
@@ -280,6 +388,11 @@ impl Lane {
             let detail = if said.is_empty() { detail } else { said };
             return agent_problem(&self.doing, &tonic::Status::unavailable(detail)).into();
         };
+        self.refused(words)
+    }
+
+    /// The container refuses the file.
+    fn refused(&self, words: &str) -> Failed {
         let full = ["(os error 28)", "(os error 122)", "(os error 27)"];
         let status = if full.iter().any(|no_room| words.contains(no_room)) {
             tonic::Status::resource_exhausted(words)

@@ -21,6 +21,8 @@ use std::{
 };
 
 mod aside;
+#[cfg(target_os = "linux")]
+mod direct;
 mod handed;
 #[cfg(unix)]
 mod lanes;
