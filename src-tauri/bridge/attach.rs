@@ -29,7 +29,7 @@ const WINDOW: usize = 1 << 20;
 const PIECE: usize = 64 << 10;
 
 /// On its way to the interface there is what it draws in so long a time: an interrupt is seen after that.
-const AHEAD: Duration = Duration::from_millis(60);
+const AHEAD: Duration = Duration::from_millis(40);
 /// Of that, in bytes, the least and what is begun with.
 const LEAST_AHEAD: u64 = 16 << 10;
 pub(super) const FIRST_AHEAD: u64 = 64 << 10;

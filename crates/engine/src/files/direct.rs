@@ -3,7 +3,8 @@
 //!
 //! Nothing here follows a path of the container. What is opened is the very file that a program of ours holds open there,
 //! however the code beside it moves things about; and it is a regular one of the container's own file system, or nothing.
-//! So no pipe, no device, nothing of `/proc`, and nothing that could keep whoever opens it waiting.
+//! So no pipe, no device, nothing of `/proc`, and nothing that could keep whoever opens it waiting. To be written, it must
+//! belong to the program's own user: what code in the container may not write, no user of this machine writes for it.
 
 use rustix::{
     fs::{AtFlags, FileType, Mode, OFlags, StatxFlags, openat, statx},
@@ -39,6 +40,9 @@ pub(super) fn open(pid: u32, argv: &[&str], access: Access) -> io::Result<File> 
     }
     let (root, file) = (place(&process, "root")?, place(&process, format!("fd/{FILE}"))?);
     own_file(&root, &file)?;
+    if access == Access::Write && owner(&file)? != owner(&process)? {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to somebody else"));
+    }
     // A lease on it would keep us waiting.
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     OpenOptions::new()
@@ -72,6 +76,11 @@ fn own_file(root: &OwnedFd, file: &OwnedFd) -> io::Result<()> {
         return Ok(());
     }
     Err(io::Error::new(io::ErrorKind::Unsupported, "it is not a file of the container's own file system"))
+}
+
+/// Whose something is; of a process, whose rights it has.
+fn owner(of: &OwnedFd) -> io::Result<u32> {
+    Ok(statx(of, c"", AtFlags::EMPTY_PATH, StatxFlags::UID)?.stx_uid)
 }
 
 #[cfg(test)]
@@ -129,6 +138,11 @@ mod tests {
         {
             let refused = opened(&at("moved"), wrong).unwrap_err();
             assert_eq!(refused.kind(), io::ErrorKind::NotFound, "{refused}");
+        }
+        // Only root can try: what it gives away is not written for whoever lets it lie there.
+        if in_root && std::os::unix::fs::chown(at("moved"), Some(4711), None).is_ok() {
+            let refused = opened(&at("moved"), |_| {}).unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied, "{refused}");
         }
         rustix::fs::mknodat(rustix::fs::CWD, at("pipe"), FileType::Fifo, Mode::RWXU, 0).unwrap();
         for odd in [at("pipe"), "/dev/null".into(), "/proc/self/comm".into()] {

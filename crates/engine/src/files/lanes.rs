@@ -268,7 +268,7 @@ async fn start(road: Road<'_>, way: &str, path: &[u8]) -> Result<Begun, Failed> 
     drop(starting);
     #[cfg(target_os = "linux")]
     if let Some(exec) = exec.filter(|_| at_hand) {
-        lane.file = direct(docker, &exec, &argv).await?;
+        lane.file = direct(docker, &exec, way, &argv).await?;
     }
     #[cfg(not(target_os = "linux"))]
     let _ = at_hand;
@@ -277,9 +277,9 @@ async fn start(road: Road<'_>, way: &str, path: &[u8]) -> Result<Begun, Failed> 
 
 /// A lane's file, where this machine and its user have a way to it; most have none, and lose nothing but time.
 #[cfg(target_os = "linux")]
-async fn direct(docker: &Docker, exec: &str, argv: &[&str]) -> Result<Option<File>, Problem> {
+async fn direct(docker: &Docker, exec: &str, way: &str, argv: &[&str]) -> Result<Option<File>, Problem> {
     use super::direct::{Access, open};
-    let access = if argv.contains(&lane::INTO) { Access::Write } else { Access::Read };
+    let access = if way == lane::INTO { Access::Write } else { Access::Read };
     let Some(pid) = docker.exec_pid(exec).await? else { return Ok(None) };
     let argv: Vec<String> = argv.iter().map(|&argument| argument.to_owned()).collect();
     let opened = aside(move || {
