@@ -5,18 +5,12 @@ use bytes::Bytes;
 use slipway_engine::{AttachInput, Taken};
 use slipway_host_shell::HostShell;
 use slipway_wire::{Frame, FrameKind};
-use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 use tauri::{Wry, ipc::InvokeResolver};
-use tokio::{
-    sync::{Semaphore, mpsc, watch},
-    time::Instant,
-};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::{
     host,
@@ -28,19 +22,17 @@ const WINDOW: usize = 1 << 20;
 /// Output goes in pieces of at most this many bytes.
 const PIECE: usize = 64 << 10;
 
-/// On its way to the interface there is what it draws in so long a time: an interrupt is seen after that.
-const AHEAD: Duration = Duration::from_millis(40);
-/// Of that, in bytes, the least and what is begun with.
-const LEAST_AHEAD: u64 = 16 << 10;
+/// On its way to the interface there is what it has time for in so many frames: an interrupt is seen after that. With
+/// less, the next frame would find nothing to draw yet.
+const FRAMES_AHEAD: f64 = 1.5;
+/// Of that, in bytes, the least, and what is begun with.
+const LEAST_AHEAD: u64 = 4 << 10;
 pub(super) const FIRST_AHEAD: u64 = 64 << 10;
-/// A longer pause between two acknowledgements says nothing about how fast the interface draws.
-const REST: Duration = Duration::from_millis(500);
 
 /// What the interface can still take, and what it has taken.
 pub(super) struct Credit {
     room: Semaphore,
     taken: watch::Sender<Progress>,
-    pace: Mutex<Pace>,
 }
 
 /// How far the interface is.
@@ -52,49 +44,20 @@ struct Progress {
     ahead: u64,
 }
 
-/// How fast it draws, by its acknowledgements.
-struct Pace {
-    last: Instant,
-    bytes_per_s: f64,
-}
-
-impl Pace {
-    fn drawn(&mut self, bytes: usize, now: Instant) {
-        let took = now.duration_since(self.last);
-        self.last = now;
-        if took < REST {
-            let rate = bytes as f64 / took.as_secs_f64().max(0.001);
-            // Half the weight: a few frames settle it.
-            self.bytes_per_s = f64::midpoint(self.bytes_per_s, rate);
-        }
-    }
-
-    fn ahead(&self) -> u64 {
-        ((self.bytes_per_s * AHEAD.as_secs_f64()) as u64).clamp(LEAST_AHEAD, WINDOW as u64)
-    }
-}
-
 impl Credit {
     /// Of an interface that has drawn everything before `offset`.
     pub(super) fn new(offset: u64) -> Self {
-        let bytes_per_s = FIRST_AHEAD as f64 / AHEAD.as_secs_f64();
         Self {
             room: Semaphore::new(WINDOW),
             taken: watch::Sender::new(Progress { offset, ahead: FIRST_AHEAD }),
-            pace: Mutex::new(Pace { last: Instant::now(), bytes_per_s }),
         }
     }
 
-    /// The interface has drawn `bytes`. More than was sent is not believed.
-    pub(super) fn give(&self, bytes: usize) {
+    /// The interface has drawn `bytes`, and has time for `fits` such bytes in one frame. More than was sent is not believed.
+    pub(super) fn give(&self, bytes: usize, fits: u64) {
         let bytes = bytes.min(WINDOW - self.room.available_permits().min(WINDOW));
         self.room.add_permits(bytes);
-        let ahead = {
-            // A panic while it is held leaves a pace that the next acknowledgement mends.
-            let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-            pace.drawn(bytes, Instant::now());
-            pace.ahead()
-        };
+        let ahead = ((fits as f64 * FRAMES_AHEAD) as u64).clamp(LEAST_AHEAD, WINDOW as u64);
         self.taken
             .send_modify(|progress| *progress = Progress { offset: progress.offset + bytes as u64, ahead });
     }
@@ -205,6 +168,8 @@ pub(super) async fn pump_input(input: Input, mut waiting: mpsc::Receiver<(Bytes,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+
     use crate::bridge::outlet::tests::{listening, payload};
 
     #[tokio::test(start_paused = true)]
@@ -233,11 +198,22 @@ mod tests {
         let shown = payload(&sent.lock().expect("not poisoned"), 3).len();
         assert!(shown <= WINDOW && shown > WINDOW - 100_000, "{shown} bytes went unacknowledged");
         while !pump.is_finished() {
-            credit.give(WINDOW);
+            credit.give(WINDOW, 0);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
         feed.await.expect("the feeder ends");
         assert!(payload(&sent.lock().expect("not poisoned"), 3) == whole, "the bytes differ");
+    }
+
+    #[test]
+    fn what_may_be_on_its_way_is_a_frame_and_a_half_within_bounds() {
+        let credit = Credit::new(10);
+        let progress = credit.taken.subscribe();
+        for (fits, ahead) in [(0, LEAST_AHEAD), (10_000, 15_000), (u64::MAX, WINDOW as u64)] {
+            credit.give(1, fits);
+            assert_eq!(progress.borrow().ahead, ahead);
+        }
+        assert_eq!(progress.borrow().offset, 10, "what was never sent is not drawn");
     }
 }

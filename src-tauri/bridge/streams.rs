@@ -167,10 +167,10 @@ struct Grid {
     rows: u16,
 }
 
-/// What was drawn of each stream since the last time: its number and bytes.
+/// What was drawn of each stream since the last time: its number, bytes, and how many such bytes one frame has time for.
 #[derive(Deserialize)]
 struct Ack {
-    drawn: Vec<(u32, usize)>,
+    drawn: Vec<(u32, usize, u64)>,
 }
 
 #[derive(Deserialize)]
@@ -227,11 +227,11 @@ pub(super) async fn answer(
         "stream.ack" => {
             let Ack { drawn } = read(&body)?;
             let open = lock(webview.app_handle());
-            for (number, bytes) in drawn {
+            for (number, bytes, fits) in drawn {
                 // One that was closed meanwhile has nothing to take any more.
                 let stream = open.streams.get(&number).filter(|stream| stream.ui == webview.label());
                 if let Some(credit) = stream.and_then(|stream| stream.credit.as_ref()) {
-                    credit.give(bytes);
+                    credit.give(bytes, fits);
                 }
             }
             Ok("null".into())

@@ -295,7 +295,7 @@ async fn a_large_file_that_is_cancelled_leaves_nothing_there_when_it_answers() -
             once(&transfer, 10 * MB).await;
             transfer.cancel.cancel();
         };
-        let (sent, ()) = timeout(PATIENCE, async { tokio::join!(sending, cancel) }).await?;
+        let (sent, ()) = timeout(PATIENCE, Box::pin(async { tokio::join!(sending, cancel) })).await?;
         assert_eq!(sent.expect_err("cancelled").code, Code::Cancelled);
         assert_eq!(place.names().await?, "0");
         place.close().await?;
@@ -321,7 +321,7 @@ async fn a_large_file_is_cancelled_while_its_workspace_is_paused() -> Result<()>
             transfer.cancel.cancel();
             paused
         };
-        let (sent, paused) = timeout(PATIENCE, async { tokio::join!(sending, cancel) }).await?;
+        let (sent, paused) = timeout(PATIENCE, Box::pin(async { tokio::join!(sending, cancel) })).await?;
         paused?;
         assert_eq!(sent.expect_err("cancelled").code, Code::Cancelled);
         lease(LeaseChange::Resume).await?;
@@ -364,7 +364,7 @@ async fn a_large_file_is_told_to_be_cut_when_the_workspace_stops() -> Result<()>
             once(&transfer, 1).await;
             house.engine.workspace_stop(WorkspaceRef { id }).await
         };
-        let (sent, stopped) = timeout(PATIENCE, async { tokio::join!(sending, stop) }).await?;
+        let (sent, stopped) = timeout(PATIENCE, Box::pin(async { tokio::join!(sending, stop) })).await?;
         stopped?;
         assert_eq!(sent.expect_err("cut").code, Code::AgentLost);
         place.close().await?;
@@ -388,7 +388,8 @@ async fn a_pause_waits_for_a_lane_that_is_being_started_and_the_file_for_the_pau
                 house.engine.workspace_lease(lease(LeaseChange::Pause)).await?;
                 anyhow::Ok(house.engine.workspace_lease(lease(LeaseChange::Resume)).await?)
             };
-            let (sent, paused) = timeout(PATIENCE, async { tokio::join!(sending, pausing) }).await?;
+            let (sent, paused) =
+                timeout(PATIENCE, Box::pin(async { tokio::join!(sending, pausing) })).await?;
             paused?;
             // It came before the pause or goes on after it; or there was no starting it then, which is said.
             match sent {

@@ -56,9 +56,9 @@ function watched(attach: Backend['attach'], outputs: Map<string, Output>): Backe
     });
     return {
       ...attachment,
-      ack: (bytes) => {
+      ack: (bytes, fits) => {
         output.parsed += bytes;
-        attachment.ack(bytes);
+        attachment.ack(bytes, fits);
       },
     };
   };
@@ -90,7 +90,8 @@ function watchKeys(session: Session | null, took: number[]): void {
 /** The line of the prompt is the last one, and the interrupt stands before it. */
 function prompts({ buffer: { active } }: Session['terminal']): boolean {
   const rows = Array.from({ length: 4 }, (_, n) => active.getLine(active.baseY + active.cursorY - 3 + n));
-  const text = rows.map((row) => row?.translateToString(true) ?? '').join('\n');
+  // What it stands behind may fill the line to its last column.
+  const text = rows.map((row) => (row?.isWrapped ? '' : '\n') + (row?.translateToString(true) ?? '')).join('');
   return text.includes('^C') && /[$#]\s*$/.test(text);
 }
 

@@ -122,29 +122,29 @@ describe('over the desktop’s bridge', () => {
         const { name, body } = args as { name?: string; body: { drawn: unknown } };
         return name === 'stream.ack' ? [body.drawn] : [];
       });
-    attachments[0]?.ack(4);
-    attachments[1]?.ack(5);
-    attachments[0]?.ack(6);
+    attachments[0]?.ack(4, 9000);
+    attachments[1]?.ack(5, 9000);
+    attachments[0]?.ack(6, 9001);
     await vi.advanceTimersByTimeAsync(99);
     expect(acks()).toEqual([]);
     await vi.advanceTimersByTimeAsync(1);
     expect(acks()).toEqual([
       [
-        [7, 10],
-        [8, 5],
+        [7, 10, 9001],
+        [8, 5, 9000],
       ],
     ]);
-    attachments[2]?.ack(1);
-    attachments[0]?.ack(5000);
-    attachments[0]?.ack(5000);
+    attachments[2]?.ack(1, 9000);
+    attachments[0]?.ack(5000, 20_000);
+    attachments[0]?.ack(5000, 20_000);
     await vi.advanceTimersByTimeAsync(4);
     expect(acks().at(-1)).toEqual([
-      [9, 1],
-      [7, 10_000],
+      [9, 1, 9000],
+      [7, 10_000, 20_000],
     ]);
-    attachments[1]?.ack(3);
+    attachments[1]?.ack(3, 9000);
     attachments[1]?.close();
-    attachments[1]?.ack(3);
+    attachments[1]?.ack(3, 9000);
     await vi.advanceTimersByTimeAsync(200);
     expect(acks()).toHaveLength(2);
     vi.useRealTimers();

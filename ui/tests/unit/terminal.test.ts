@@ -21,15 +21,20 @@ describe('output', () => {
   it('is acknowledged byte for byte once it was parsed', async () => {
     const terminal = new Terminal({ allowProposedApi: true });
     const acks: number[] = [];
+    const fits: number[] = [];
     const intake = new Intake(
       terminal,
       new Turns(),
       () => true,
-      (bytes) => acks.push(bytes) > 0,
+      (bytes, like) => {
+        fits.push(like);
+        return acks.push(bytes) > 0;
+      },
     );
     const total = 300 * 1024;
     intake.put(text('x'.repeat(total)), 0);
     await vi.waitFor(() => expect(acks.reduce((sum, bytes) => sum + bytes, 0)).toBe(total), 5000);
+    expect(Math.min(...fits)).toBeGreaterThanOrEqual(1024);
     expect(acks.length).toBeGreaterThan(1);
     expect(Math.max(...acks)).toBeLessThanOrEqual(160 * 1024);
   });

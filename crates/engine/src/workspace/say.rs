@@ -18,14 +18,16 @@ pub(crate) fn bytes(bytes: u64) -> String {
     if value < 9.95 { format!("{value:.1} {}", UNITS[unit]) } else { format!("{value:.0} {}", UNITS[unit]) }
 }
 
-/// `18 ms`, `0.94 s`, `12 s`, `3 min 5 s`.
+/// `18 ms`, `0.94 s`, `6.2 s`, `3 min 5 s`, as the app and the command line say it; whole seconds without a decimal.
 pub(crate) fn took(time: Duration) -> String {
     let ms = time.as_millis();
     let s = time.as_secs();
-    if ms < 500 {
+    if ms < 100 {
         format!("{ms} ms")
-    } else if s < 10 {
+    } else if s == 0 {
         format!("{:.2} s", time.as_secs_f64())
+    } else if s < 60 && time.subsec_millis() > 0 {
+        format!("{:.1} s", time.as_secs_f64())
     } else if s < 120 {
         format!("{s} s")
     } else {
@@ -57,6 +59,8 @@ mod tests {
         );
         assert_eq!(took(Duration::from_millis(18)), "18 ms");
         assert_eq!(took(Duration::from_millis(940)), "0.94 s");
+        assert_eq!(took(Duration::from_millis(12_680)), "12.7 s");
+        assert_eq!(took(Duration::from_secs(90)), "90 s");
         assert_eq!(took(Duration::from_secs(185)), "3 min 5 s");
     }
 }

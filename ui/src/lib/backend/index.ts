@@ -125,8 +125,8 @@ export type FrameSink = {
 export type Attachment = {
   /** Keystrokes or a paste, as bytes. */
   input: (bytes: Uint8Array) => Promise<void>;
-  /** Payload bytes now on screen; opens the window for more. */
-  ack: (bytes: number) => void;
+  /** Payload bytes now on screen; opens the window for more. And how many such bytes one frame has time for. */
+  ack: (bytes: number, fits: number) => void;
   close: Close;
 };
 

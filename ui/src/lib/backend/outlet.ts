@@ -4,9 +4,9 @@
 import { decodeEntries, type Frame } from './frame';
 import { asProblem, type FrameSink } from './index';
 
-/** So many parsed bytes are told soon: their stream may be waiting for it. */
-const MUCH = 8 * 1024;
-/** Milliseconds until they are told: a few turns of many terminals go together. */
+/** Of what one frame has time for, so much is told soon when it was parsed: its stream may be waiting for it. */
+const MUCH = 0.5;
+/** Milliseconds until it is told: a few turns of many terminals go together. */
 const SOON_MS = 4;
 /** And until fewer are: nobody waits for those. */
 const LATER_MS = 100;
@@ -77,21 +77,24 @@ export class Outlet {
   }
 }
 
+/** What was parsed of a stream: its number, bytes, and how many such bytes one frame has time for. */
+type Drawn = [number, number, number];
+
 /** Parsed bytes of all streams, told together. */
 export class Acknowledgements {
-  #tell: (drawn: [number, number][]) => void;
-  #drawn = new Map<number, number>();
+  #tell: (drawn: Drawn[]) => void;
+  #drawn = new Map<number, { bytes: number; fits: number }>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #soon = false;
 
-  constructor(tell: (drawn: [number, number][]) => void) {
+  constructor(tell: (drawn: Drawn[]) => void) {
     this.#tell = tell;
   }
 
-  add(stream: number, bytes: number): void {
-    const sum = (this.#drawn.get(stream) ?? 0) + bytes;
-    this.#drawn.set(stream, sum);
-    const much = sum >= MUCH;
+  add(stream: number, bytes: number, fits: number): void {
+    const sum = (this.#drawn.get(stream)?.bytes ?? 0) + bytes;
+    this.#drawn.set(stream, { bytes: sum, fits });
+    const much = sum >= MUCH * fits;
     if (this.#timer !== undefined && (this.#soon || !much)) return;
     clearTimeout(this.#timer);
     this.#soon = much;
@@ -104,7 +107,7 @@ export class Acknowledgements {
 
   #flush(): void {
     this.#timer = undefined;
-    const drawn = [...this.#drawn];
+    const drawn = [...this.#drawn].map(([stream, { bytes, fits }]): Drawn => [stream, bytes, fits]);
     this.#drawn.clear();
     if (drawn.length > 0) this.#tell(drawn);
   }

@@ -28,8 +28,8 @@ class Output {
     return {
       stream,
       input: (bytes) => invoke('rpc', bytes, { headers: { name: 'stream.input', stream: String(stream) } }),
-      ack: (bytes) => {
-        if (!closed) this.#acks.add(stream, bytes);
+      ack: (bytes, fits) => {
+        if (!closed) this.#acks.add(stream, bytes, fits);
       },
       close: () => {
         // Also after the stream ended by itself: the bridge keeps its entry until it is told.

@@ -1,7 +1,7 @@
 // Output on its way into xterm: in turns with the window's other terminals (turns.ts), as much in each as the parser works
 // off in the time given, acknowledged when parsed. At most what the bridge leaves unacknowledged (1 MiB) is ever held here.
 import type { Terminal } from '@xterm/xterm';
-import type { Turn, Turns } from './turns';
+import { SEEN_MS, type Turn, type Turns } from './turns';
 
 /** Bytes in one turn: the least and the most. */
 const LEAST = 1024;
@@ -16,7 +16,7 @@ export class Intake implements Turn {
   #terminal: Terminal;
   #turns: Turns;
   #seen: () => boolean;
-  #ack: (bytes: number) => boolean;
+  #ack: (bytes: number, fits: number) => boolean;
   #queue: Entry[] = [];
   #rate = FIRST_RATE;
   #parsed = 0;
@@ -26,8 +26,11 @@ export class Intake implements Turn {
   #position = 0;
   #closed = false;
 
-  /** `ack` is told of bytes that were parsed, and says whether somebody heard; what nobody heard is told again. */
-  constructor(terminal: Terminal, turns: Turns, seen: () => boolean, ack: (bytes: number) => boolean) {
+  /**
+   * `ack` is told of bytes that were parsed, and of how many like them one frame has time for; it says whether somebody
+   * heard. What nobody heard is told again.
+   */
+  constructor(terminal: Terminal, turns: Turns, seen: () => boolean, ack: (bytes: number, fits: number) => boolean) {
     this.#terminal = terminal;
     this.#turns = turns;
     this.#seen = seen;
@@ -59,7 +62,7 @@ export class Intake implements Turn {
 
   flushAcks(): void {
     if (this.#parsed === 0 || this.#closed) return;
-    if (this.#ack(this.#parsed)) this.#parsed = 0;
+    if (this.#ack(this.#parsed, Math.round(this.#rate * SEEN_MS))) this.#parsed = 0;
   }
 
   close(): void {

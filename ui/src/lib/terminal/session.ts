@@ -77,7 +77,7 @@ export class Session {
       this.terminal,
       app.terminals.turns,
       () => this.element.isConnected,
-      (bytes) => this.#acknowledge(bytes),
+      (bytes, fits) => this.#acknowledge(bytes, fits),
     );
     this.terminal.onData((data) => this.#send(new TextEncoder().encode(data)));
     this.terminal.onBinary((data) => this.#send(Uint8Array.from(data, (letter) => letter.charCodeAt(0) & 255)));
@@ -214,8 +214,8 @@ export class Session {
   }
 
   /** False: the stream is not there yet. */
-  #acknowledge(bytes: number): boolean {
-    this.#attachment?.ack(bytes);
+  #acknowledge(bytes: number, fits: number): boolean {
+    this.#attachment?.ack(bytes, fits);
     return this.#attachment !== null;
   }
 

@@ -7,6 +7,8 @@
 const SPAN_MS = 8;
 /** Of that, what is left to those out of sight when those in sight have enough to do for all of it. */
 const UNSEEN_MS = 2;
+/** And to those in sight. */
+export const SEEN_MS = SPAN_MS - UNSEEN_MS;
 /** One out of sight is served so often at most: many small pieces cost more than one large one. */
 const UNSEEN_EVERY_MS = 50;
 /** A frame, where there are none because nothing is drawn: programs must not stand still in a hidden window. */
@@ -72,7 +74,7 @@ export class Turns {
     if (turn === undefined) return this.#plan();
     this.#waiting.delete(turn);
     const seen = turn.seen();
-    const left = seen ? SPAN_MS - UNSEEN_MS - this.#spentSeen : SPAN_MS - this.#spent;
+    const left = seen ? SEEN_MS - this.#spentSeen : SPAN_MS - this.#spent;
     this.#busy = true;
     turn.parse(Math.max(1, left), (took) => {
       this.#busy = false;
@@ -85,7 +87,7 @@ export class Turns {
 
   #choose(): Turn | undefined {
     const all = [...this.#waiting];
-    if (this.#spentSeen < SPAN_MS - UNSEEN_MS) {
+    if (this.#spentSeen < SEEN_MS) {
       const turn = all.find((one) => one.seen());
       if (turn !== undefined) return turn;
     }
