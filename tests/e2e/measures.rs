@@ -28,9 +28,12 @@ const INTERACTIVE_MS: u64 = 900;
 /// Of one frame while output floods, milliseconds: at the 95th percentile, and of the worst.
 pub(crate) const FRAME_MS: f64 = 50.0;
 const WORST_FRAME_MS: f64 = 100.0;
-/// From Ctrl+C during a flood to the prompt that follows it, in the window, milliseconds.
+/// From Ctrl+C during a flood to the program's end, each time, and to the prompt that follows it in the window, at the
+/// median; milliseconds.
 const INTERRUPT_MS: f64 = 100.0;
 const INTERRUPTS: usize = 10;
+/// By so much a file's time may lie before the moment it was made, milliseconds.
+const TICK_MS: f64 = 10.0;
 
 /// The long tests hold the figures to their bars. Otherwise they are printed: what else the machine does is not the
 /// app's fault.
@@ -148,6 +151,24 @@ async fn the_window_stays_responsive_while_output_floods() -> Result<()> {
     .await
 }
 
+/// What is typed to have a program print without end, and leave a mark behind that tells when it was interrupted. With
+/// nothing to do after it, the shell would be gone by then.
+fn marked(program: &str) -> String {
+    format!("(trap ': >/tmp/ended' INT; {program}; :)")
+}
+
+/// When that was, Unix time in milliseconds, to the tick of the kernel's clock.
+async fn ended_ms(app: &App) -> Result<f64> {
+    let id = app.script("return window.__slipway.selected()").await?;
+    let label = format!("label=slipway.workspace={}", id.as_str().context("a workspace")?);
+    let container = containers::docker(&["ps", "--quiet", "--filter", &label]).await?;
+    let told = containers::docker(&["exec", container.trim(), "stat", "-c", "%Y %y", "/tmp/ended"]).await?;
+    let (seconds, rest) = told.split_once(' ').context("two times")?;
+    let (_, rest) = rest.split_once('.').context("parts of a second")?;
+    let parts: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    Ok(seconds.parse::<f64>()? * 1000.0 + format!("0.{parts}").parse::<f64>()? * 1000.0)
+}
+
 /// A program that prints without end is watched for a while, then interrupted, in a strict run again and again.
 async fn flood(app: &App, what: &str, line: &str, letter: char) -> Result<()> {
     let client = app.ui().await?;
@@ -159,9 +180,13 @@ async fn flood(app: &App, what: &str, line: &str, letter: char) -> Result<()> {
         let text = app.script(shown).await?;
         anyhow::Ok(text.as_str().unwrap_or_default().matches(letter).count() >= 12)
     };
-    let (mut seen, mut interrupts) = (None, Vec::new());
+    let pressed = "window.__pressed = null; document.addEventListener('keydown', (event) => { \
+        if (event.ctrlKey && event.key === 'c') window.__pressed = Date.now() - (performance.now() - event.timeStamp); \
+        }, { capture: true })";
+    app.script(pressed).await?;
+    let (mut seen, mut interrupts, mut ends) = (None, Vec::new(), Vec::new());
     for _ in 0..if strict() { INTERRUPTS } else { 1 } {
-        keyboard.send_keys(&format!("{line}\u{e007}")).await?;
+        keyboard.send_keys(&format!("{}\u{e007}", marked(line))).await?;
         wait_until("the flood to fill the terminal", SOON, async || Ok(full().await?.then_some(()))).await?;
         if seen.is_none() {
             frames::watch(app).await?;
@@ -181,22 +206,29 @@ async fn flood(app: &App, what: &str, line: &str, letter: char) -> Result<()> {
                 .as_f64())
         });
         interrupts.push(took.await?);
+        let pressed = app.script("return window.__pressed").await?.as_f64().context("Ctrl+C was pressed")?;
+        ends.push(ended_ms(app).await? - pressed);
     }
-    let (frames, interrupts) = (seen.context("frames")?, Figures::of(interrupts));
+    let (frames, interrupts, ends) = (seen.context("frames")?, Figures::of(interrupts), Figures::of(ends));
     let (p50, p95, worst) = (frames.at(0.5), frames.at(0.95), frames.at(1.0));
     println!(
         "flood of {what}: frames p50 {p50:.0} ms, p95 {p95:.0} ms (bar {FRAME_MS}), worst {worst:.0} ms \
-         (bar {WORST_FRAME_MS}), n {}; Ctrl+C to the prompt: median {:.0} ms, worst {:.0} ms (bar {INTERRUPT_MS}), n {}",
+         (bar {WORST_FRAME_MS}), n {}; Ctrl+C to the program's end: median {:.0} ms, worst {:.0} ms (bar {INTERRUPT_MS}); to the prompt: median \
+         {:.0} ms (bar {INTERRUPT_MS}), worst {:.0} ms, n {}",
         frames.n(),
+        ends.at(0.5),
+        ends.at(1.0),
         interrupts.at(0.5),
         interrupts.at(1.0),
         interrupts.n()
     );
     ensure!(!strict() || p95 < FRAME_MS, "a frame takes {p95:.0} ms while output floods");
     ensure!(!strict() || worst < WORST_FRAME_MS, "one frame took {worst:.0} ms while output flooded");
+    ensure!(ends.at(0.0) > -TICK_MS, "a program had ended {:.0} ms before the key", -ends.at(0.0));
+    ensure!(!strict() || ends.at(1.0) < INTERRUPT_MS, "an interrupt took {:.0} ms", ends.at(1.0));
     ensure!(
         !strict() || interrupts.at(0.5) < INTERRUPT_MS,
-        "an interrupt takes {:.0} ms",
+        "the prompt comes {:.0} ms after an interrupt",
         interrupts.at(0.5)
     );
     Ok(())
