@@ -74,7 +74,7 @@ pub(crate) async fn send(
     if upload.size.saturating_sub(upload.offset) >= lanes::WORTH && link.has_lanes(docker) {
         let doing = format!("writing {path}");
         let road = lanes::Road { docker, link, doing: &doing };
-        let sent = lanes::send(road, upload.open(path)?, Arc::new(file), transfer).await?;
+        let sent = Box::pin(lanes::send(road, upload.open(path)?, Arc::new(file), transfer)).await?;
         return written(path, upload, sent);
     }
     file.seek(SeekFrom::Start(upload.offset)).map_err(|e| cannot_read(&e))?;
@@ -96,7 +96,8 @@ pub(crate) async fn fetch(
         let doing = format!("reading {path}");
         let road = lanes::Road { docker, link, doing: &doing };
         let path = path_bytes(path)?;
-        let filling = lanes::fetch(road, &path, (offset, end), Arc::new(file), Arc::clone(&transfer));
+        let filling =
+            Box::pin(lanes::fetch(road, &path, (offset, end), Arc::new(file), Arc::clone(&transfer)));
         return transfer.unless_cancelled(filling).await;
     }
     file.seek(SeekFrom::Start(offset)).map_err(|e| cannot_write(&e))?;
